@@ -1,0 +1,76 @@
+"""Column types that keep money exact and times aware on every database."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Numeric, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeDecorator
+
+__all__ = ["Amount", "Instant"]
+
+_SCALE = 10_000
+
+
+class Amount(TypeDecorator[Decimal]):
+    """An exact amount with four decimals: integer ten-thousandths on SQLite, NUMERIC on PostgreSQL.
+
+    Sums stay exact on both. More decimals than four are an error, never rounded.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Choose the exact type of the database at hand."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(Numeric(20, 4))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """Turn a Decimal into what the database stores."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        scaled = Decimal(value) * _SCALE
+        whole = int(scaled)
+        if whole != scaled:
+            raise ValueError(f"{value} has more than four decimals")
+        return whole
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Turn what the database stores into a Decimal."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return Decimal(value)
+        return Decimal(int(value)).scaleb(-4)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC moment: sortable ISO text on SQLite, timestamptz on PostgreSQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Choose the aware type of the database at hand."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive moments; write UTC."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read back an aware UTC moment."""
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return datetime.fromisoformat(value)

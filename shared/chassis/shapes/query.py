@@ -1,0 +1,73 @@
+"""Queries: questions to a context's read models, answered by plain functions beside their projection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from shared.chassis.shapes.command import Actor, Request
+
+__all__ = ["ListQuery", "Page", "Query", "Question", "Reader", "View"]
+
+V = TypeVar("V", bound="View")
+
+
+class View(BaseModel):
+    """A query's answer, or one item of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Page(View, Generic[V]):
+    """One page of a list."""
+
+    items: list[V]
+    next_page_token: str | None = None
+    """Pass it as `page_token` for the next page; absent on the last."""
+
+
+class Query(Request):
+    """A question. `min_position` makes the answer wait until it knows that much of a log."""
+
+    min_position: Annotated[str | None, Field(pattern=r"^[a-z]+:\d{1,18}$")] = None
+    """`<context>:<position>` as answered by a command: read your writes."""
+
+
+class ListQuery(Query):
+    """A question for many rows.
+
+    `filter` is a conjunction of comparisons in the manner of Google's AIP-160: `status = "new" AND
+    score >= 50 AND name : "王"`; `order_by` up to four keys: `score desc, name`.
+    """
+
+    filter: Annotated[str | None, Field(max_length=2000)] = None
+    order_by: Annotated[str | None, Field(max_length=200)] = None
+    page_size: Annotated[int, Field(ge=1, le=500)] = 50
+    page_token: Annotated[str | None, Field(max_length=1000)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What a query function may use: a consistent read of the context's views, and who asks."""
+
+    connection: Connection
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query function with the types it takes and gives, read from its annotations."""
+
+    name: str
+    query: type[Query]
+    view: Any
+    answer: Callable[[Any, Reader], Any]
+
+    @classmethod
+    def of(cls, function: Callable[[Any, Reader], Any]) -> "Question":
+        """Read the annotations of `function(query: Q, reader: Reader) -> View`."""
+        hints = get_type_hints(function)
+        first = next(name for name in hints if name not in {"reader", "return"})
+        return cls(function.__name__, hints[first], hints["return"], function)

@@ -1,0 +1,1 @@
+"""The published language: every fact the contexts tell each other, one module per context."""
