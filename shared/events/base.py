@@ -7,7 +7,7 @@ speak the language without the chassis.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -77,6 +77,8 @@ class Event(BaseModel):
     topic: ClassVar[str]
     subject_field: ClassVar[str | None]
     personal_fields: ClassVar[frozenset[str]]
+    absent_as_none: ClassVar[tuple[str, ...]]
+    """Required fields that may be None: empty values are not stored."""
     references: ClassVar[tuple[tuple[str, str], ...]]
     """Payload fields that hold ids, with the kind of entity each refers to."""
 
@@ -102,6 +104,11 @@ class Event(BaseModel):
         cls.subject_field = subject
         cls.personal_fields = frozenset(
             name for name, field in fields.items() if PERSONAL in field.metadata
+        )
+        cls.absent_as_none = tuple(
+            name
+            for name, field in fields.items()
+            if field.is_required() and type(None) in get_args(field.annotation)
         )
         cls.references = tuple(
             (name, ref.kind) for name, field in fields.items() for ref in _refs(field)
@@ -175,6 +182,8 @@ def read_event(topic: str, data: Mapping[str, Any]) -> Event:
         cls = TOPICS[topic]
     except KeyError:
         raise UnknownTopic(topic) from None
+    for name in cls.absent_as_none:
+        data.setdefault(name, None)  # type: ignore[attr-defined]
     return cls.__pydantic_validator__.validate_python(data)  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,232 @@
+"""Applications: load, decide, record. One public method per command."""
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from shared.chassis.application.work import StateCache, Work
+from shared.chassis.clock import Clock, SystemClock
+from shared.chassis.database import Database
+from shared.chassis.eventstore import AnsweredCommand, AppendConflict, CommandRepeated, EventLog
+from shared.chassis.shapes.aggregate import Aggregate
+from shared.chassis.shapes.command import Answer, Command, Envelope
+from shared.chassis.shapes.errors import Conflict, Refused, Taken, Unavailable
+from shared.events.base import Event
+
+__all__ = ["Application", "snake"]
+
+A = TypeVar("A", bound=Aggregate)
+Decide = Callable[[Work], str]
+
+_ATTEMPTS = 12
+
+
+class Application:
+    """A context's commands. Subclasses have one public method per command, named after it.
+
+    Args:
+        log: the context's log.
+        views: the context's read models, for decisions that must look something up there.
+        clock: tells when a fact is recorded.
+    """
+
+    context: ClassVar[str]
+
+    def __init__(
+        self, log: EventLog, views: Database | None = None, clock: Clock | None = None
+    ) -> None:
+        self.log = log
+        self.views = views
+        self.clock = clock or SystemClock()
+        self.cache = StateCache()
+        self._batch = threading.local()
+        self._methods: dict[type[Command], Callable[[Any], Answer]] = {
+            command: getattr(self, snake(name)) for name, command in self.commands().items()
+        }
+
+    @classmethod
+    def commands(cls) -> dict[str, type[Command]]:
+        """Return the commands by rpc name, read from the annotations of the public methods."""
+        found: dict[str, type[Command]] = {}
+        for name in dir(cls):
+            method = getattr(cls, name)
+            if name.startswith("_") or not callable(method) or name in Application.__dict__:
+                continue
+            kinds = [
+                hint
+                for parameter, hint in get_type_hints(method).items()
+                if parameter == "command" and isinstance(hint, type) and issubclass(hint, Command)
+            ]
+            if kinds and snake(kinds[0].__name__) == name:
+                found[kinds[0].__name__] = kinds[0]
+        return found
+
+    def handle(self, command: Command) -> Answer:
+        """Carry out an issued command by the method of its name.
+
+        Raises:
+            Refused: with the rule; nothing was stored.
+        """
+        return self._methods[type(command)](command)
+
+    def change(
+        self,
+        kind: type[A],
+        stream_id: str,
+        decide: Callable[[A], Sequence[Event]],
+        command: Command,
+    ) -> Answer:
+        """Load one aggregate, decide, record what it says."""
+
+        def one(work: Work) -> str:
+            work.record(stream_id, decide(work.load(kind, stream_id)))
+            return stream_id
+
+        return self.commit(command, one)
+
+    def commit(
+        self,
+        command: Command,
+        decide: Decide,
+        outcome: Callable[[], dict[str, str]] = dict,
+    ) -> Answer:
+        """Decide over any number of streams and store the result whole.
+
+        Args:
+            command: an issued command.
+            decide: reads and records through the `Work` and returns the id the answer is about. It
+                may run several times: when another command was faster, it decides again.
+            outcome: further words for the answer, asked after the last decision.
+
+        Raises:
+            Refused: by a decision.
+            Conflict: `expected_version` no longer holds.
+            Taken: a new stream's id exists already.
+            Unavailable: too many other commands were faster.
+        """
+        batch: _Batch | None = getattr(self._batch, "current", None)
+        if batch is not None:
+            return batch.decide(command, decide, outcome)
+        if answered := self.log.answer(command.envelope.command_id):
+            return _answer(answered)
+        for _ in range(_ATTEMPTS):
+            work = Work(self.log, self.cache, command.envelope)
+            answered = _decided(work, decide, outcome)
+            takes, gives = work.claims()
+            try:
+                positions = self.log.append(
+                    work.facts, claims=takes, releases=gives, answers=[answered]
+                )
+            except CommandRepeated:
+                break
+            except AppendConflict:
+                if first := self.log.answer(answered.command_id):
+                    return _answer(first)
+                _refuse_taken(work)
+                continue
+            position = positions[-1] if positions else self.log.tip()
+            return Answer(
+                answered.stream_id, answered.version, position, dict(answered.outcome)
+            )
+        if first := self.log.answer(command.envelope.command_id):
+            return _answer(first)
+        raise Unavailable("others change the same records all the time; try again")
+
+    def bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
+        """Carry out many commands in one transaction, each accepted or refused on its own.
+
+        Later commands see what earlier ones of the same batch recorded.
+
+        Returns:
+            For each command its answer, or the refusal with nothing of it stored.
+        """
+        if not commands:
+            return []
+        with self.log.transaction():
+            batch = _Batch(self, commands[0].envelope)
+            self._batch.current = batch
+            try:
+                results = [self._attempt(command) for command in commands]
+            finally:
+                self._batch.current = None
+            batch.store()
+        return [
+            _answer(stored)
+            if (stored := batch.answers.get(command.envelope.command_id))
+            and isinstance(result, Answer)
+            else result
+            for command, result in zip(commands, results, strict=True)
+        ]
+
+    def _attempt(self, command: Command) -> Answer | Refused:
+        try:
+            return self.handle(command)
+        except Refused as refusal:
+            return refusal
+
+
+class _Batch:
+    """Commands decided one after another over a shared `Work`, stored together."""
+
+    def __init__(self, application: Application, envelope: Envelope) -> None:
+        self.log = application.log
+        self.cache = application.cache
+        self.answers: dict[str, AnsweredCommand] = {}
+        self.work = Work(self.log, self.cache, envelope)
+
+    def decide(
+        self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
+    ) -> Answer:
+        command_id = command.envelope.command_id
+        if known := self.answers.get(command_id) or self.log.answer(command_id):
+            return _answer(known)
+        member = Work(self.log, self.cache, command.envelope, self.work)
+        answered = _decided(member, decide, outcome)
+        _refuse_taken(member)
+        self.work.absorb(member)
+        self.answers[command_id] = replace(answered, events=len(self.work.facts))
+        return _answer(answered)
+
+    def store(self) -> None:
+        tip = self.log.tip()
+        takes, gives = self.work.claims()
+        self.log.append(
+            self.work.facts, claims=takes, releases=gives, answers=list(self.answers.values())
+        )
+        for command_id, answered in self.answers.items():
+            self.answers[command_id] = replace(answered, position=tip + answered.events)
+
+
+def snake(name: str) -> str:
+    """Return `QualifyLead` as `qualify_lead`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _decided(
+    work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]
+) -> AnsweredCommand:
+    subject = decide(work)
+    expected = work.envelope.expected_version
+    version = work.version(subject)
+    if expected is not None and work.loaded_version(subject) != expected:
+        current = work.loaded_version(subject)
+        raise Conflict(
+            f"{subject} is at version {current}, not {expected}", current_version=current
+        )
+    return AnsweredCommand(
+        work.envelope.command_id, subject, version, events=len(work.facts), outcome=outcome()
+    )
+
+
+def _answer(answered: AnsweredCommand) -> Answer:
+    return Answer(
+        answered.stream_id, answered.version, answered.position, dict(answered.outcome)
+    )
+
+
+def _refuse_taken(work: Work) -> None:
+    for stream_id in work.created_blindly():
+        if work.existed(stream_id):
+            raise Taken(f"{stream_id} exists already", holder=stream_id)

@@ -1,0 +1,140 @@
+"""Databases: one engine per file or server, transactions that nest by joining."""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+
+__all__ = ["Database"]
+
+_WRITE = "annals_write"
+_CACHE_KIB = 16_384
+
+
+class Database:
+    """One database of a service, with writing transactions that run one after another.
+
+    On SQLite a writing transaction takes the file's write lock at once (`BEGIN IMMEDIATE`), so that
+    what it read is still true when it commits; writers of one process queue on a lock of their own,
+    writers of other processes on SQLite's.
+
+    Args:
+        engine: a SQLAlchemy engine prepared by one of the constructors below.
+        exclusive_reads: True when readers share the writer's only connection (in memory).
+    """
+
+    def __init__(self, engine: Engine, *, exclusive_reads: bool = False) -> None:
+        self.engine = engine
+        self.dialect: str = engine.dialect.name
+        self._writing = threading.RLock()
+        self._exclusive_reads = exclusive_reads
+        self._local = threading.local()
+        self._idle: deque[sqlite3.Connection] = deque()
+
+    @classmethod
+    def sqlite(cls, path: Path | None, *, durable: bool = True) -> "Database":
+        """Open the SQLite file at `path`, or a private database in memory when None.
+
+        Args:
+            path: the file; created when absent, in write-ahead mode.
+            durable: sync every commit to disk (`synchronous=FULL`). False leaves the last commits
+                to the operating system: enough for what can be folded again.
+        """
+        arguments: dict[str, Any] = {
+            "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False}
+        }
+        if path is None:
+            engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
+        else:
+            engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=64, **arguments)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            if path is not None:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+                connection.execute("PRAGMA temp_store=MEMORY")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            write = connection.get_execution_options().get(_WRITE)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+        return cls(engine, exclusive_reads=path is None)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread has a writing transaction open."""
+        return getattr(self._local, "connection", None) is not None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a writing transaction, or join the one this thread has open.
+
+        Only the outermost block commits; an exception that leaves it rolls everything back. Use
+        `connection.begin_nested()` for a part that may fail alone.
+        """
+        joined: Connection | None = getattr(self._local, "connection", None)
+        if joined is not None:
+            yield joined
+            return
+        with self._writing, self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                self._local.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._local.connection = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a consistent snapshot for reading, or read inside this thread's open transaction."""
+        joined: Connection | None = getattr(self._local, "connection", None)
+        if joined is not None:
+            yield joined
+            return
+        guard: AbstractContextManager[Any] = (
+            self._writing if self._exclusive_reads else nullcontext()
+        )
+        with guard, self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Run one SQLite query in the driver itself and return its rows.
+
+        For the short reads every command makes: a single statement is consistent by itself and needs
+        no transaction around it. Inside this thread's transaction it reads there.
+        """
+        joined: Connection | None = getattr(self._local, "connection", None)
+        if joined is not None:
+            return list(_driver(joined).execute(statement, values).fetchall())
+        if self._exclusive_reads:
+            with self.read() as connection:
+                return list(_driver(connection).execute(statement, values).fetchall())
+        try:
+            raw = self._idle.pop()
+        except IndexError:
+            pooled = self.engine.raw_connection()
+            raw = cast(sqlite3.Connection, pooled.driver_connection)
+            pooled.detach()
+        try:
+            return raw.execute(statement, values).fetchall()
+        finally:
+            self._idle.append(raw)
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        while self._idle:
+            self._idle.pop().close()
+        self.engine.dispose()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)

@@ -1,0 +1,20 @@
+"""The event store, built on the `eventsourcing` library's extension points; nothing else names it."""
+
+from shared.chassis.eventstore.log import EventLog
+from shared.chassis.eventstore.mapper import CorruptLog, PersonIsErased
+from shared.chassis.eventstore.recorder import (
+    AnsweredCommand,
+    AppendConflict,
+    Claim,
+    CommandRepeated,
+)
+
+__all__ = [
+    "AnsweredCommand",
+    "AppendConflict",
+    "Claim",
+    "CommandRepeated",
+    "CorruptLog",
+    "EventLog",
+    "PersonIsErased",
+]

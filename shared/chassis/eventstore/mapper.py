@@ -1,0 +1,165 @@
+"""Facts to stored bytes and back: the envelope, the payload, and the sealed personal part."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from eventsourcing.persistence import JSONTranscoder, Mapper, Notification, StoredEvent
+
+from shared.chassis.eventstore.vault import ERASED, SealBroken, Vault, seal, unseal
+from shared.events.base import Event, Recorded, UnknownTopic, read_event
+
+__all__ = ["CorruptLog", "FactMapper"]
+
+
+class CorruptLog(Exception):
+    """Stored bytes that cannot be read back as the fact they were."""
+
+
+class FactMapper(Mapper[str]):
+    """Maps `Recorded` facts to `StoredEvent`s and back.
+
+    The state is one JSON object: the envelope's fields, `data` (the payload without personal fields)
+    and, where the fact has personal data, `subject` and `sealed` (base64 of nonce and AES-GCM
+    ciphertext, bound to context, stream and version).
+    """
+
+    def __init__(self, context: str, vault: Vault) -> None:
+        super().__init__(transcoder=JSONTranscoder())
+        self.context = context
+        self.vault = vault
+
+    def to_stored_event(  # type: ignore[override]
+        self, domain_event: Recorded[Event], new_keys: dict[str, tuple[AESGCM, bytes]] | None = None
+    ) -> StoredEvent:
+        """Return the bytes to store.
+
+        Args:
+            domain_event: the fact, its position not yet known.
+            new_keys: receives `{subject: (key, wrapped key)}` for people met for the first time;
+                the caller stores the wrapped keys with the event.
+        """
+        fact, event = domain_event, domain_event.event
+        data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
+        state: dict[str, Any] = {
+            "occurred_at": fact.occurred_at,
+            "recorded_at": fact.recorded_at,
+            "actor": fact.actor,
+            "command_id": fact.command_id,
+            "correlation_id": fact.correlation_id,
+        }
+        if fact.causation_id:
+            state["causation_id"] = fact.causation_id
+        if fact.import_id:
+            state["import_id"] = fact.import_id
+        if fact.rule:
+            state["rule"] = fact.rule
+        personal = {name: data.pop(name) for name in event.personal_fields if name in data}
+        if personal:
+            subject = data[event.subject_field] if event.subject_field else fact.stream_id
+            key = self._sealing_key(subject, new_keys)
+            sealed = seal(key, orjson.dumps(personal), self._place(fact.stream_id, fact.version))
+            state["subject"] = subject
+            state["sealed"] = base64.b64encode(sealed).decode()
+        state["data"] = data
+        return StoredEvent(fact.stream_id, fact.version, event.topic, orjson.dumps(state))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded[Event]:  # type: ignore[override]
+        """Return one fact; see `facts`."""
+        return self.facts([stored_event])[0]
+
+    def facts(self, stored_events: Sequence[StoredEvent]) -> list[Recorded[Event]]:
+        """Return the facts as they read today: upcast, unsealed or redacted.
+
+        Raises:
+            CorruptLog: the bytes are not what was stored.
+            UnknownTopic: this release does not know a topic.
+        """
+        states = [self._state(stored) for stored in stored_events]
+        keys = self.vault.keys({s["subject"] for s in states if "sealed" in s})
+        return [
+            self._fact(stored, state, keys)
+            for stored, state in zip(stored_events, states, strict=True)
+        ]
+
+    def _state(self, stored: StoredEvent) -> dict[str, Any]:
+        try:
+            state = orjson.loads(stored.state)
+        except ValueError as error:
+            raise self._corrupt(stored, error) from error
+        if not isinstance(state, dict):
+            raise self._corrupt(stored, TypeError())
+        return state
+
+    def _fact(
+        self, stored: StoredEvent, state: dict[str, Any], keys: Mapping[str, Any]
+    ) -> Recorded[Event]:
+        stream_id = cast(str, stored.originator_id)
+        try:
+            data = state["data"]
+            erased = False
+            if sealed := state.get("sealed"):
+                key = keys.get(state["subject"])
+                if isinstance(key, AESGCM):
+                    place = self._place(stream_id, stored.originator_version)
+                    data.update(orjson.loads(unseal(key, base64.b64decode(sealed), place)))
+                elif key is ERASED:
+                    erased = True
+                else:
+                    raise SealBroken(f"no key for the person of {stream_id}")
+            return Recorded(
+                self.context,
+                stored.id if isinstance(stored, Notification) else 0,
+                stream_id,
+                stored.originator_version,
+                read_event(stored.topic, data),
+                datetime.fromisoformat(state["occurred_at"]),
+                datetime.fromisoformat(state["recorded_at"]),
+                state["actor"],
+                state["command_id"],
+                state["correlation_id"],
+                state.get("causation_id"),
+                state.get("import_id"),
+                state.get("rule"),
+                erased,
+            )
+        except UnknownTopic:
+            raise
+        except (ValueError, KeyError, TypeError, SealBroken) as error:
+            raise self._corrupt(stored, error) from error
+
+    def _corrupt(self, stored: StoredEvent, error: Exception) -> CorruptLog:
+        position = stored.id if isinstance(stored, Notification) else 0
+        return CorruptLog(
+            f"{self.context} log, position {position}, {stored.originator_id} version "
+            f"{stored.originator_version} ({stored.topic}): {type(error).__name__}"
+        )
+
+    def _place(self, stream_id: str, version: int) -> bytes:
+        return f"{self.context}/{stream_id}/{version}".encode()
+
+    def _sealing_key(
+        self, subject: str, new_keys: dict[str, tuple[AESGCM, bytes]] | None
+    ) -> AESGCM:
+        if new_keys is not None and subject in new_keys:
+            return new_keys[subject][0]
+        key = self.vault.keys([subject]).get(subject)
+        if isinstance(key, AESGCM):
+            return key
+        if key is ERASED:
+            raise PersonIsErased(subject)
+        if new_keys is None:
+            raise LookupError(f"no key for {subject}")
+        new_keys[subject] = self.vault.new()
+        return new_keys[subject][0]
+
+
+class PersonIsErased(Exception):
+    """Nothing personal can be said any more about somebody whose key is destroyed."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"the person {subject} is erased")
+        self.subject = subject

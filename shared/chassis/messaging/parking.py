@@ -1,0 +1,191 @@
+"""Parking: what could not be applied waits here, in order, while everything else flows.
+
+A *lane* is what must stay in order: a row of a read model, or a stream seen by one policy. Once a letter
+waits in a lane, later letters of that lane queue up behind it. Facts are kept by their place in the log,
+never by content, so that nothing personal stays behind here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+)
+
+from shared.chassis.shapes.columns import Instant
+
+__all__ = [
+    "Kind",
+    "Letter",
+    "blame",
+    "count",
+    "create",
+    "head",
+    "held",
+    "letters",
+    "park",
+    "remove",
+    "skip",
+    "skipped",
+]
+
+MAX_BODY = 1024 * 1024
+_MAX_REASON = 2000
+
+
+class Kind(StrEnum):
+    """What a letter is."""
+
+    FACT = "fact"
+    DEADLINE = "deadline"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """Something that could not be applied.
+
+    `context` and `position` say where a fact stands; `body` is a deadline's command or the bytes of an
+    undecodable message; `error` says why it waits ("behind an earlier letter" for followers).
+    """
+
+    number: int
+    consumer: str
+    lane: str
+    kind: Kind
+    error: str
+    parked_at: datetime
+    context: str | None = None
+    position: int | None = None
+    body: bytes | None = None
+    skipped_at: datetime | None = None
+    reason: str | None = None
+
+
+_metadata = MetaData()
+parked = Table(
+    "parked",
+    _metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("consumer", String, nullable=False, index=True),
+    Column("lane", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("parked_at", Instant, nullable=False),
+    Column("context", String),
+    Column("position", BigInteger),
+    Column("body", LargeBinary),
+    Column("skipped_at", Instant),
+    Column("reason", Text),
+)
+_waiting = parked.c.skipped_at.is_(None)
+
+
+def create(connection: Connection) -> None:
+    """Create the table if it is not there."""
+    _metadata.create_all(connection)
+
+
+def park(
+    connection: Connection,
+    *,
+    consumer: str,
+    lane: str,
+    kind: Kind,
+    error: str,
+    at: datetime,
+    context: str | None = None,
+    position: int | None = None,
+    body: bytes | None = None,
+) -> None:
+    """Put a letter at the end of its lane."""
+    connection.execute(
+        parked.insert().values(
+            consumer=consumer,
+            lane=lane,
+            kind=kind,
+            error=error[:_MAX_REASON],
+            parked_at=at,
+            context=context,
+            position=position,
+            body=None if body is None else body[:MAX_BODY],
+        )
+    )
+
+
+def held(connection: Connection, consumers: Iterable[str]) -> dict[str, set[str]]:
+    """Return, per consumer, the lanes in which something waits."""
+    lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
+    query = select(parked.c.consumer, parked.c.lane).distinct().where(_waiting)
+    for consumer, lane in connection.execute(query.where(parked.c.consumer.in_(lanes))):
+        lanes[consumer].add(lane)
+    return lanes
+
+
+def letters(connection: Connection, consumer: str | None = None) -> list[Letter]:
+    """Return the waiting letters in order, all or one consumer's."""
+    query = select(parked).where(_waiting).order_by(parked.c.number)
+    if consumer is not None:
+        query = query.where(parked.c.consumer == consumer)
+    return [_letter(row) for row in connection.execute(query).mappings()]
+
+
+def count(connection: Connection) -> int:
+    """Return how many letters wait."""
+    return connection.execute(select(func.count()).where(_waiting)).scalar_one()
+
+
+def head(connection: Connection, consumer: str, lane: str) -> Letter | None:
+    """Return the first waiting letter of a lane."""
+    query = (
+        select(parked)
+        .where(_waiting, parked.c.consumer == consumer, parked.c.lane == lane)
+        .order_by(parked.c.number)
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _letter(row)
+
+
+def remove(connection: Connection, letter: Letter) -> None:
+    """Take out a letter that was applied."""
+    connection.execute(parked.delete().where(parked.c.number == letter.number))
+
+
+def blame(connection: Connection, letter: Letter, error: str) -> None:
+    """Note why a letter failed again."""
+    connection.execute(
+        parked.update().where(parked.c.number == letter.number).values(error=error[:_MAX_REASON])
+    )
+
+
+def skip(connection: Connection, letter: Letter, reason: str, at: datetime) -> None:
+    """Set a letter aside for good; it stays on record with the reason."""
+    connection.execute(
+        parked.update()
+        .where(parked.c.number == letter.number)
+        .values(skipped_at=at, reason=reason[:_MAX_REASON])
+    )
+
+
+def skipped(connection: Connection) -> list[Letter]:
+    """Return the letters set aside, in order, with their reasons."""
+    query = select(parked).where(~_waiting).order_by(parked.c.number)
+    return [_letter(row) for row in connection.execute(query).mappings()]
+
+
+def _letter(row: RowMapping) -> Letter:
+    return Letter(**{**row, "kind": Kind(row["kind"])})

@@ -1,0 +1,57 @@
+"""Tracked positions: how far each consumer has applied each context's log.
+
+A position is advanced in the transaction that applies its facts; that is what makes delivery at least
+once into applying exactly once.
+"""
+
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, select
+
+__all__ = ["advance", "create", "forget", "position", "positions"]
+
+_metadata = MetaData()
+tracking = Table(
+    "tracking",
+    _metadata,
+    Column("consumer", String, primary_key=True),
+    Column("context", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+
+def create(connection: Connection) -> None:
+    """Create the table if it is not there."""
+    _metadata.create_all(connection)
+
+
+def position(connection: Connection, consumer: str, context: str) -> int:
+    """Return the last applied position, 0 when nothing was applied yet."""
+    found = connection.execute(
+        select(tracking.c.position).where(
+            tracking.c.consumer == consumer, tracking.c.context == context
+        )
+    ).scalar()
+    return int(found or 0)
+
+
+def positions(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return every tracked position as `{(consumer, context): position}`."""
+    rows = connection.execute(select(tracking)).all()
+    return {(row.consumer, row.context): row.position for row in rows}
+
+
+def advance(connection: Connection, consumer: str, context: str, to: int) -> None:
+    """Set the tracked position; to be called in the transaction that applied the facts up to it."""
+    found = connection.execute(
+        tracking.update()
+        .where(tracking.c.consumer == consumer, tracking.c.context == context)
+        .values(position=to)
+    )
+    if not found.rowcount:
+        connection.execute(
+            tracking.insert().values(consumer=consumer, context=context, position=to)
+        )
+
+
+def forget(connection: Connection, consumer: str) -> None:
+    """Drop a consumer's positions: it will start anew."""
+    connection.execute(tracking.delete().where(tracking.c.consumer == consumer))
