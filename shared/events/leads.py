@@ -11,6 +11,7 @@ from shared.events.values import (
     AccountId,
     Address,
     Attachment,
+    Attitude,
     CampaignId,
     Condition,
     ContactId,
@@ -35,7 +36,6 @@ __all__ = [
     "AssignmentMethod",
     "AssignmentRule",
     "AssignmentRulesConfigured",
-    "Attitude",
     "CarriedFollowUp",
     "ConversionReverted",
     "DemandLevel",
@@ -94,14 +94,6 @@ class DemandLevel(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
-
-
-class Attitude(StrEnum):
-    """How the other side took a conversation."""
-
-    POSITIVE = "positive"
-    NEUTRAL = "neutral"
-    NEGATIVE = "negative"
 
 
 class AssignmentMethod(StrEnum):

@@ -15,6 +15,7 @@ __all__ = [
     "ActivityId",
     "Address",
     "Attachment",
+    "Attitude",
     "CalendarId",
     "CampaignId",
     "Condition",
@@ -252,6 +253,14 @@ class Attachment(Value):
     uri: str
     media_type: str | None = None
     sha256: str | None = None
+
+
+class Attitude(StrEnum):
+    """How the other side took a conversation."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
 
 
 class LineItem(Value):
