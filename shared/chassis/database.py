@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 __all__ = ["Database"]
@@ -46,7 +47,9 @@ class Database:
                 to the operating system: enough for what can be folded again.
         """
         arguments: dict[str, Any] = {
-            "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False}
+            "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False},
+            "json_serializer": lambda value: orjson.dumps(value).decode(),
+            "json_deserializer": orjson.loads,
         }
         if path is None:
             engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
