@@ -1,0 +1,60 @@
+# Annals: everything a person or CI runs. Needs make and Python 3.11 or newer, nothing else.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+             "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lint unit bench proto docs lock clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+install: $(STAMP)  ## make the virtual environment from the lock file, hashes checked
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Annals needs Python 3.11 or newer and found none; install one or say make PYTHON=/path/to/python." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.version_info >= (3, 11) or sys.exit("Annals needs Python 3.11 or newer; $(PYTHON) is " + v + ". Say make PYTHON=/path/to/python.")'
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@echo "installing into $(VENV) (once; again only when requirements.lock changes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install     ## play in the demonstration company and serve page and API
+	@$(BIN)/annals demo
+
+test: install    ## every test that this machine can run
+	@$(BIN)/python -m pytest
+
+check: lint unit ## lint, types, import contracts and unit tests, in under a minute
+
+lint: install    ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+unit: install
+	@$(BIN)/python -m pytest -q -m "not slow and not servers"
+
+bench: install   ## measure this machine; writes benchmarks/out/latest.json
+	@$(BIN)/python -m benchmarks
+
+proto: install   ## write proto/, its stubs and the API descriptions from the commands
+	@$(BIN)/python -m shared.chassis.api.protogen
+
+docs: install    ## write the event catalogue and the settings and command line references
+	@$(BIN)/python -m shared.chassis.catalogue
+	@$(BIN)/python -m annals.reference
+
+lock: install    ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  --output-file requirements.lock pyproject.toml
+
+clean:           ## remove everything that was built; the data folder .annals stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The operator's shell: the command line and the processes it starts."""

@@ -1,0 +1,1 @@
+"""Accounts: customers, the people in them and what was done with them."""

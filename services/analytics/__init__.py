@@ -1,0 +1,1 @@
+"""Analytics: read models across all contexts and the console; it decides nothing."""

@@ -1,0 +1,1 @@
+"""Billing: contracts, payment plans, payments, invoices and the ledger that balances."""

@@ -1,0 +1,1 @@
+"""Leads: prospects from first click to conversion, their pools and the rules that sort them."""

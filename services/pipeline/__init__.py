@@ -1,0 +1,1 @@
+"""Pipeline: opportunities on their way through a sales process, products and quotes."""

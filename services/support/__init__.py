@@ -1,0 +1,1 @@
+"""Support: tickets and the time promised for them."""

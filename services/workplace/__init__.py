@@ -1,0 +1,1 @@
+"""Workplace: the organisation, roles, and everybody's inbox."""
