@@ -335,9 +335,7 @@ class ActivityFact(Event):
     subject: Personal[str] = None
 
 
-class ActivityPlanned(
-    ActivityFact, topic="accounts.ActivityPlanned.v1", subject="account_id"
-):
+class ActivityPlanned(ActivityFact, topic="accounts.ActivityPlanned.v1", subject="account_id"):
     """Something was planned with the customer, or the plan was changed."""
 
     due_at: AwareDatetime
@@ -362,9 +360,7 @@ class ActivityDone(ActivityFact, topic="accounts.ActivityDone.v1", subject="acco
     """The lead's follow-up that travelled along with the conversion."""
 
 
-class ActivityCancelled(
-    ActivityFact, topic="accounts.ActivityCancelled.v1", subject="account_id"
-):
+class ActivityCancelled(ActivityFact, topic="accounts.ActivityCancelled.v1", subject="account_id"):
     """A planned activity was dropped."""
 
     reason: Label

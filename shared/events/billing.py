@@ -213,9 +213,7 @@ class ContractFulfilled(ContractFact, topic="billing.ContractFulfilled.v1"):
     on: date
 
 
-class ContractTerminated(
-    ContractFact, topic="billing.ContractTerminated.v1", subject="account_id"
-):
+class ContractTerminated(ContractFact, topic="billing.ContractTerminated.v1", subject="account_id"):
     """The contract was ended before its time."""
 
     on: date
@@ -445,9 +443,7 @@ class InvoiceContentFact(InvoiceFact):
     due_on: date | None = None
 
 
-class InvoiceApplied(
-    InvoiceContentFact, topic="billing.InvoiceApplied.v1", subject="account_id"
-):
+class InvoiceApplied(InvoiceContentFact, topic="billing.InvoiceApplied.v1", subject="account_id"):
     """An invoice was asked for."""
 
     owner_id: EmployeeId | None = None
@@ -472,9 +468,7 @@ class InvoiceDeclined(InvoiceFact, topic="billing.InvoiceDeclined.v1"):
     reason: Label
 
 
-class InvoiceIssued(
-    InvoiceContentFact, topic="billing.InvoiceIssued.v1", subject="account_id"
-):
+class InvoiceIssued(InvoiceContentFact, topic="billing.InvoiceIssued.v1", subject="account_id"):
     """The invoice was made out under its number."""
 
     number: str

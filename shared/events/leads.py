@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from shared.events.base import Event, Personal
 from shared.events.values import (
@@ -148,7 +148,7 @@ class LeadStatementFact(LeadProfileFact):
     channel: Label
     campaign_id: CampaignId | None = None
     landing_page: str | None = None
-    utm: dict[str, str] = {}
+    utm: dict[str, str] = Field(default_factory=dict)
     """Campaign parameters of the link, without the prefix: `source`, `medium`, `term`, …"""
     referrer: Personal[str] = None
     raw: Personal[dict[str, Any]] = None

@@ -236,9 +236,7 @@ class StageMoved(OpportunityFact, topic="pipeline.StageMoved.v1"):
     """Points of the new stage's checklist confirmed on entry."""
 
 
-class OpportunityWon(
-    OpportunityFact, topic="pipeline.OpportunityWon.v1", subject="account_id"
-):
+class OpportunityWon(OpportunityFact, topic="pipeline.OpportunityWon.v1", subject="account_id"):
     """The customer said yes."""
 
     amount: Money | None = None
@@ -251,9 +249,7 @@ class OpportunityWon(
     review: Personal[str] = None
 
 
-class OpportunityLost(
-    OpportunityFact, topic="pipeline.OpportunityLost.v1", subject="account_id"
-):
+class OpportunityLost(OpportunityFact, topic="pipeline.OpportunityLost.v1", subject="account_id"):
     """The customer said no, or the company gave up."""
 
     reason: Label
@@ -309,17 +305,13 @@ class QuoteContentFact(QuoteFact):
     terms: Personal[str] = None
 
 
-class QuoteDrafted(
-    QuoteContentFact, topic="pipeline.QuoteDrafted.v1", subject="account_id"
-):
+class QuoteDrafted(QuoteContentFact, topic="pipeline.QuoteDrafted.v1", subject="account_id"):
     """An offer was drawn up."""
 
     number: str
 
 
-class QuoteRevised(
-    QuoteContentFact, topic="pipeline.QuoteRevised.v1", subject="account_id"
-):
+class QuoteRevised(QuoteContentFact, topic="pipeline.QuoteRevised.v1", subject="account_id"):
     """The offer was changed into a new version, which must be sent again."""
 
     changed: tuple[str, ...] = ()
@@ -334,9 +326,7 @@ class QuoteSent(QuoteFact, topic="pipeline.QuoteSent.v1"):
     contact_id: ContactId | None = None
 
 
-class QuoteAccepted(
-    QuoteContentFact, topic="pipeline.QuoteAccepted.v1", subject="account_id"
-):
+class QuoteAccepted(QuoteContentFact, topic="pipeline.QuoteAccepted.v1", subject="account_id"):
     """The customer accepted this version of the offer."""
 
     number: str
