@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.chassis.eventstore import Claim, EventLog
@@ -86,13 +87,21 @@ class Work:
             raise NotFound(_words(kind.__name__), stream_id)
         return state
 
-    def record(self, stream_id: str, events: Sequence[Event], *, rule: str | None = None) -> None:
+    def record(
+        self,
+        stream_id: str,
+        events: Sequence[Event],
+        *,
+        rule: str | None = None,
+        at: datetime | None = None,
+    ) -> None:
         """Record facts on a stream: one that was loaded, or a new one.
 
         Args:
             stream_id: the stream.
             events: in order; none is fine.
             rule: id and version of the rule that decided, for automatic changes.
+            at: when they happened, when that is not the moment of the command.
         """
         if not events:
             return
@@ -108,7 +117,7 @@ class Work:
                     stream_id,
                     number,
                     event,
-                    envelope.occurred_at,
+                    at or envelope.occurred_at,
                     envelope.recorded_at,
                     envelope.actor.id,
                     envelope.command_id,

@@ -1,8 +1,8 @@
 """Parking: what could not be applied waits here, in order, while everything else flows.
 
-A *lane* is what must stay in order: a row of a read model, or a stream seen by one policy. Once a letter
-waits in a lane, later letters of that lane queue up behind it. Facts are kept by their place in the log,
-never by content, so that nothing personal stays behind here.
+A *lane* is what must stay in order: a row of a read model, or a stream seen by one policy. Once a
+letter waits in a lane, later letters of that lane queue up behind it. Facts are kept by their place in
+the log, never by content, so that nothing personal stays behind here.
 """
 
 from collections.abc import Iterable
@@ -58,8 +58,8 @@ class Kind(StrEnum):
 class Letter:
     """Something that could not be applied.
 
-    `context` and `position` say where a fact stands; `body` is a deadline's command or the bytes of an
-    undecodable message; `error` says why it waits ("behind an earlier letter" for followers).
+    `context` and `position` say where a fact stands; `body` is a deadline's command or the bytes of
+    an undecodable message; `error` says why it waits ("behind an earlier letter" for followers).
     """
 
     number: int
@@ -107,11 +107,22 @@ def park(
     kind: Kind,
     error: str,
     at: datetime,
-    context: str | None = None,
-    position: int | None = None,
+    place: tuple[str, int] | None = None,
     body: bytes | None = None,
 ) -> None:
-    """Put a letter at the end of its lane."""
+    """Put a letter at the end of its lane.
+
+    Args:
+        connection: in the transaction that goes on without it.
+        consumer: who could not apply it.
+        lane: what it waits in.
+        kind: what it is.
+        error: why it waits.
+        at: since when.
+        place: context and position of a fact.
+        body: the content of anything else; cut at one mebibyte.
+    """
+    context, position = place or (None, None)
     connection.execute(
         parked.insert().values(
             consumer=consumer,

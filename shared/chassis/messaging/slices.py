@@ -1,9 +1,9 @@
 """Slices: how facts travel, a contiguous run of a log as one message.
 
-The body is a CloudEvents 1.0 batch (CNCF, `cloudevents/formats/json-format.md`, section 4) whose events
-stand in log order. Extension attributes carry what the envelope of a fact knows beyond the standard:
-`position`, `version`, `recordedat`, `actor`, `commandid`, `correlationid`, and where they apply
-`causationid`, `importid`, `rule`, `erased`.
+The body is a CloudEvents 1.0 batch (CNCF, `cloudevents/formats/json-format.md`, section 4) whose
+events stand in log order. Extension attributes carry what the envelope of a fact knows beyond the
+standard: `position`, `version`, `recordedat`, `actor`, `commandid`, `correlationid`, and where they
+apply `causationid`, `importid`, `rule`, `erased`.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ class CorruptSlice(Exception):
 
 
 class Slice(NamedTuple):
-    """A run of a context's log as received: every position counts, only the wanted facts are read."""
+    """A run of a context's log as received; only the wanted facts of it are read."""
 
     context: str
     first: int
@@ -190,4 +190,6 @@ def _is_wanted(topic: str, wanted: Container[str] | None) -> bool:
 
 def _some_version_of(topic: str, wanted: Container[str]) -> bool:
     name, _, version = topic.rpartition(".v")
-    return version.isdigit() and any(f"{name}.v{older}" in wanted for older in range(1, int(version)))
+    return version.isdigit() and any(
+        f"{name}.v{older}" in wanted for older in range(1, int(version))
+    )

@@ -1,0 +1,343 @@
+"""Subscriptions: at least once, out of order and with losses in; exactly once and in order out.
+
+The log is the truth and messages are hints that it has grown. Each handler has a tracked position per
+context; a slice at or below it is a duplicate, a slice beyond its end shows a gap, and the missing run
+is pulled from the owner's log. Facts and position change in one transaction, so a crash between any two
+steps is only a redelivery.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from shared.chassis import tracking
+from shared.chassis.clock import Clock
+from shared.chassis.database import Database
+from shared.chassis.eventstore import CorruptLog
+from shared.chassis.messaging import parking
+from shared.chassis.messaging.deadlines import Deadlines
+from shared.chassis.messaging.failures import OUTAGE, describe, is_final
+from shared.chassis.messaging.handlers import Handler
+from shared.chassis.messaging.slices import MAX_EVENTS, CorruptSlice, Slice, decode
+from shared.events.base import Recorded
+
+__all__ = ["Pull", "Subscription"]
+
+log = structlog.get_logger(__name__)
+
+Fact = Recorded[Any]
+
+_PAUSES = (0.02, 0.1)
+"""Seconds before the second and the third try."""
+
+
+class Pull(Protocol):
+    """Reads the log of any context; in one process directly, between processes by a stream."""
+
+    def __call__(self, context: str, after: int, limit: int) -> Sequence[Fact]:
+        """Return up to `limit` facts of `context` with positions greater than `after`, in order."""
+        ...
+
+
+class Subscription:
+    """A set of handlers over one database, fed with slices.
+
+    Args:
+        name: `<service>.<policies|views>`, also the name of its queue.
+        database: holds what the handlers write, their positions and what is parked.
+        handlers: each with a tracked position per context.
+        pull: reads any context's log.
+        clock: dates what is parked.
+        deadlines: those whose parked commands can be retried here.
+        pause: waits the given seconds; called between transactions, never inside one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        handlers: Sequence[Handler],
+        pull: Pull,
+        clock: Clock,
+        deadlines: Deadlines | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self.database = database
+        self.handlers = tuple(handlers)
+        self.contexts = frozenset(context for h in self.handlers for context in h.contexts)
+        self.topics = frozenset(topic for h in self.handlers for topic in h.topics)
+        self._pull = pull
+        self._clock = clock
+        self._deadlines = deadlines
+        self._pause = pause
+        with database.transaction() as connection:
+            tracking.create(connection)
+            parking.create(connection)
+
+    def deliver(self, headers: Mapping[str, Any], body: bytes) -> None:
+        """Take one message; when this returns, it may be acknowledged.
+
+        A message that cannot be read is parked and what it may have carried is pulled.
+        """
+        try:
+            context, last = str(headers["context"]), int(headers["last"])
+            if context in self.contexts and last <= self.position(context):
+                return
+            received = decode(body, self.topics)
+            if (received.context, received.last) != (context, last):
+                raise CorruptSlice(f"headers speak of {context} up to {last}")
+        except (CorruptSlice, KeyError, TypeError, ValueError) as error:
+            self._park_message(body, error)
+            self.catch_up()
+        else:
+            self.receive(received)
+
+    def receive(self, received: Slice) -> None:
+        """Apply a slice after whatever is missing before it."""
+        if received.context not in self.contexts:
+            return
+        while (position := self.position(received.context)) + 1 < received.first:
+            if not self._pull_after(received.context, position, received.first - 1):
+                raise CorruptLog(f"{received.context} lacks {position + 1} to {received.first - 1}")
+        if received.last > position:
+            self._apply(received)
+
+    def catch_up(self) -> int:
+        """Pull every context to its tip; to be called on start and after any reconnect.
+
+        Returns:
+            How many facts were applied.
+        """
+        applied = 0
+        for context in sorted(self.contexts):
+            while pulled := self._pull_after(context, self.position(context)):
+                applied += pulled
+                self._pause(0)
+        return applied
+
+    def position(self, context: str) -> int:
+        """Return the position up to which every handler has applied a context."""
+        with self.database.read() as connection:
+            reached = tracking.positions(connection)
+        return min(reached.get((h.name, context), 0) for h in self._listening(context))
+
+    def retry(self, consumer: str, lane: str) -> int:
+        """Apply a lane's letters again, in order, up to the first that fails again.
+
+        Returns:
+            How many were applied.
+        """
+        applied = 0
+        while (letter := self._head(consumer, lane)) is not None and self._retry(letter):
+            applied += 1
+        return applied
+
+    def skip(self, consumer: str, lane: str, reason: str) -> int:
+        """Set a lane's first letter aside for good and apply those behind it.
+
+        Returns:
+            How many followers were applied.
+
+        Raises:
+            ValueError: the reason is empty.
+        """
+        if not reason.strip():
+            raise ValueError("skipping needs a reason")
+        with self.database.transaction() as connection:
+            letter = parking.head(connection, consumer, lane)
+            if letter is not None:
+                parking.skip(connection, letter, reason.strip(), self._clock.now())
+        return self.retry(consumer, lane)
+
+    def _listening(self, context: str) -> list[Handler]:
+        return [handler for handler in self.handlers if context in handler.contexts]
+
+    def _pull_after(self, context: str, position: int, upto: int | None = None) -> int:
+        limit = MAX_EVENTS if upto is None else min(MAX_EVENTS, upto - position)
+        facts = self._pull(context, position, limit)
+        if not facts:
+            return 0
+        if [fact.position for fact in facts] != list(
+            range(position + 1, position + 1 + len(facts))
+        ):
+            raise CorruptLog(f"{context} has a gap after {position}")
+        self._apply(Slice(context, position + 1, facts[-1].position, facts))
+        return len(facts)
+
+    def _apply(self, received: Slice) -> None:
+        """Apply a slice in one transaction; when that keeps failing, park what fails."""
+        for pause in (*_PAUSES, None):
+            try:
+                with self.database.transaction() as connection:
+                    self._apply_whole(connection, received)
+            except OUTAGE:
+                raise
+            except Exception as error:  # noqa: BLE001 - parked below when it stays
+                if pause is None or is_final(error):
+                    break
+                log.warning(
+                    "slice failed, trying again",
+                    subscription=self.name,
+                    context=received.context,
+                    first=received.first,
+                    error=describe(error),
+                )
+                self._pause(pause)
+            else:
+                return
+        with self.database.transaction() as connection:
+            parked = self._apply_singly(connection, received)
+        for lane in parked:
+            log.error("lane parked", subscription=self.name, lane=lane, context=received.context)
+
+    def _apply_whole(self, connection: Connection, received: Slice) -> None:
+        held = parking.held(connection, [handler.name for handler in self.handlers])
+        for handler, facts in self._fresh(connection, received):
+            lanes = held[handler.name]
+            ready = [f for f in facts if not lanes or self._let_by(connection, handler, f, lanes)]
+            if ready:
+                handler.apply(connection, ready, lanes)
+            tracking.advance(connection, handler.name, received.context, received.last)
+
+    def _apply_singly(self, connection: Connection, received: Slice) -> list[str]:
+        parked: list[str] = []
+        held = parking.held(connection, [handler.name for handler in self.handlers])
+        for handler, facts in self._fresh(connection, received):
+            lanes = held[handler.name]
+            for fact in facts:
+                for lane in _lanes(handler, fact, lanes):
+                    failure = _BEHIND
+                    if lane not in lanes:
+                        failure = self._attempt(connection, handler, fact, lane)
+                    if failure:
+                        self._park(connection, handler.name, fact, lane, failure)
+                        lanes.add(lane)
+                        parked.append(f"{handler.name}: {lane}")
+            tracking.advance(connection, handler.name, received.context, received.last)
+        return list(dict.fromkeys(parked))
+
+    def _fresh(
+        self, connection: Connection, received: Slice
+    ) -> list[tuple[Handler, Sequence[Fact]]]:
+        """Return the handlers that continue with this slice, each with the facts new to it."""
+        reached = tracking.positions(connection)
+        fresh: list[tuple[Handler, Sequence[Fact]]] = []
+        for handler in self._listening(received.context):
+            position = reached.get((handler.name, received.context), 0)
+            if received.first <= position + 1 <= received.last:
+                facts = [fact for fact in received.facts if fact.position > position]
+                fresh.append((handler, facts))
+        return fresh
+
+    def _let_by(
+        self, connection: Connection, handler: Handler, fact: Fact, held: AbstractSet[str]
+    ) -> bool:
+        """Park the fact in the lanes that are held; say whether others may remain."""
+        waiting = [lane for lane in _lanes(handler, fact, held) if lane in held]
+        for lane in waiting:
+            self._park(connection, handler.name, fact, lane, _BEHIND)
+        return _stream_lane(fact) not in waiting
+
+    @staticmethod
+    def _attempt(connection: Connection, handler: Handler, fact: Fact, lane: str) -> str:
+        """Apply one fact in one lane; return what went wrong, or nothing."""
+        try:
+            with connection.begin_nested():
+                handler.apply_lane(connection, fact, lane)
+        except OUTAGE:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, only this lane may wait
+            return describe(error)
+        return ""
+
+    def _park(
+        self, connection: Connection, consumer: str, fact: Fact, lane: str, error: str
+    ) -> None:
+        parking.park(
+            connection,
+            consumer=consumer,
+            lane=lane,
+            kind=parking.Kind.FACT,
+            error=error,
+            at=self._clock.now(),
+            place=(fact.context, fact.position),
+        )
+
+    def _park_message(self, body: bytes, error: Exception) -> None:
+        log.error("message parked", subscription=self.name, error=describe(error))
+        with self.database.transaction() as connection:
+            parking.park(
+                connection,
+                consumer=self.name,
+                lane="messages",
+                kind=parking.Kind.MESSAGE,
+                error=describe(error),
+                at=self._clock.now(),
+                body=body,
+            )
+
+    def _head(self, consumer: str, lane: str) -> parking.Letter | None:
+        with self.database.read() as connection:
+            return parking.head(connection, consumer, lane)
+
+    def _retry(self, letter: parking.Letter) -> bool:
+        fact = self._read_again(letter)
+        with self.database.transaction() as connection:
+            if parking.head(connection, letter.consumer, letter.lane) != letter:
+                return True
+            try:
+                with connection.begin_nested():
+                    self._redo(connection, letter, fact)
+            except OUTAGE:
+                raise
+            except Exception as error:  # noqa: BLE001 - it stays parked, with the newer reason
+                parking.blame(connection, letter, describe(error))
+                return False
+            parking.remove(connection, letter)
+            return True
+
+    def _read_again(self, letter: parking.Letter) -> Fact | None:
+        if letter.context is None or letter.position is None:
+            return None
+        facts = self._pull(letter.context, letter.position - 1, 1)
+        if not facts:
+            raise CorruptLog(f"{letter.context} lacks {letter.position}")
+        return facts[0]
+
+    def _redo(self, connection: Connection, letter: parking.Letter, fact: Fact | None) -> None:
+        if fact is None:
+            if letter.kind is parking.Kind.DEADLINE and self._deadlines is not None:
+                self._deadlines.redo(letter)
+            else:
+                decode(letter.body or b"", ())
+            return
+        handler = next(h for h in self.handlers if h.name == letter.consumer)
+        if letter.lane != _stream_lane(fact):
+            handler.apply_lane(connection, fact, letter.lane)
+            return
+        held = parking.held(connection, [handler.name])[handler.name] - {letter.lane}
+        if self._let_by(connection, handler, fact, held):
+            handler.apply(connection, [fact], held)
+
+
+_BEHIND = "behind an earlier letter"
+
+
+def _stream_lane(fact: Fact) -> str:
+    return f"stream:{fact.stream_id}"
+
+
+def _lanes(handler: Handler, fact: Fact, held: AbstractSet[str]) -> list[str]:
+    """Return the fact's lanes; its whole stream is one when it is held or lanes cannot be told."""
+    stream = _stream_lane(fact)
+    if stream in held:
+        return [stream]
+    try:
+        return handler.lanes(fact)
+    except Exception:  # noqa: BLE001 - the fact fails again when it is applied, and is parked there
+        return [stream]
