@@ -10,6 +10,7 @@ from shared.events.base import Event, Personal
 from shared.events.values import (
     AccountId,
     Address,
+    AssignmentMethod,
     Attachment,
     Attitude,
     CampaignId,
@@ -33,7 +34,6 @@ from shared.events.values import (
 )
 
 __all__ = [
-    "AssignmentMethod",
     "AssignmentRule",
     "AssignmentRulesConfigured",
     "CarriedFollowUp",
@@ -94,14 +94,6 @@ class DemandLevel(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
-
-
-class AssignmentMethod(StrEnum):
-    """How an owner was found."""
-
-    MANUAL = "manual"
-    ROUND_ROBIN = "round_robin"
-    IMPORTED = "imported"
 
 
 class PoolEntry(StrEnum):

@@ -1,4 +1,4 @@
-"""Facts about keeping the promise: tickets, the clocks they run against, and what customers thought."""
+"""Facts about keeping the promise: tickets, the clocks they run against, customers' ratings."""
 
 from datetime import date, time
 from enum import StrEnum
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from shared.events.base import Event, Personal
 from shared.events.values import (
     AccountId,
+    AssignmentMethod,
     Attachment,
     CalendarId,
     ContactId,
@@ -24,7 +25,6 @@ from shared.events.values import (
 )
 
 __all__ = [
-    "AssignmentMethod",
     "Author",
     "CalendarDefined",
     "ClosedBy",
@@ -97,14 +97,6 @@ class ClosedBy(StrEnum):
     CUSTOMER = "customer"
     AGENT = "agent"
     SYSTEM = "system"
-
-
-class AssignmentMethod(StrEnum):
-    """How a handler was found."""
-
-    MANUAL = "manual"
-    ROUND_ROBIN = "round_robin"
-    IMPORTED = "imported"
 
 
 class TicketFact(Event):

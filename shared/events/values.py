@@ -1,4 +1,4 @@
-"""The words facts are made of: ids, money, places, line items and conditions, shared by all contexts."""
+"""The words facts are made of: ids, money, places, line items and conditions of all contexts."""
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
@@ -15,6 +15,7 @@ __all__ = [
     "AccountId",
     "ActivityId",
     "Address",
+    "AssignmentMethod",
     "Attachment",
     "Attitude",
     "CalendarId",
@@ -48,8 +49,8 @@ __all__ = [
     "ProcessId",
     "ProductId",
     "QuoteId",
-    "Slug",
     "SlaPolicyId",
+    "Slug",
     "SurveyId",
     "TicketId",
     "UnitId",
@@ -267,6 +268,14 @@ class Attitude(StrEnum):
     POSITIVE = "positive"
     NEUTRAL = "neutral"
     NEGATIVE = "negative"
+
+
+class AssignmentMethod(StrEnum):
+    """How somebody was found to take care of something."""
+
+    MANUAL = "manual"
+    ROUND_ROBIN = "round_robin"
+    IMPORTED = "imported"
 
 
 class LineItem(Value):
