@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Column, Connection, MetaData, String, Table, Text, func, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, Text, func, inspect, select
 
 from shared.chassis import tracking
 from shared.chassis.clock import Clock
@@ -27,7 +27,7 @@ from shared.chassis.shapes import (
 )
 from shared.events.base import Recorded
 
-__all__ = ["CONSUMER", "Deadlines", "Decider"]
+__all__ = ["CONSUMER", "POLICIES", "Deadlines", "Decider", "due"]
 
 CONSUMER = "deadlines"
 """The name under which deadlines that could not be kept are parked."""
@@ -47,6 +47,15 @@ deadlines = Table(
     Column("causation_id", String, nullable=False),
     Column("rule", String),
 )
+
+
+def due(database: Database, now: datetime) -> int:
+    """Return how many deadlines in this log database have come by `now`."""
+    with database.read() as connection:
+        if not inspect(connection).has_table(deadlines.name):
+            return 0
+        query = select(func.count()).select_from(deadlines).where(deadlines.c.at <= now)
+        return connection.execute(query).scalar_one()
 
 
 class Decider(Protocol):
@@ -140,13 +149,6 @@ class Deadlines:
         """Return the earliest deadline's moment."""
         with self.database.read() as connection:
             return connection.execute(select(func.min(deadlines.c.at))).scalar()
-
-    def due(self, now: datetime) -> int:
-        """Return how many deadlines have come by `now`."""
-        with self.database.read() as connection:
-            return connection.execute(
-                select(func.count()).select_from(deadlines).where(deadlines.c.at <= now)
-            ).scalar_one()
 
     def poll(self) -> int:
         """Keep what is due; to be called every few milliseconds.

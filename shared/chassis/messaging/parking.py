@@ -1,8 +1,8 @@
 """Parking: what could not be applied waits here, in order, while everything else flows.
 
 A *lane* is what must stay in order: a row of a read model, or a stream seen by one policy. Once a
-letter waits in a lane, later letters of that lane queue up behind it. Facts are kept by their place in
-the log, never by content, so that nothing personal stays behind here.
+letter waits in a lane, later letters of that lane queue up behind it. Facts are kept by their place
+in the log, never by content, so that nothing personal stays behind here.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """Subscriptions: at least once, out of order and with losses in; exactly once and in order out.
 
-The log is the truth and messages are hints that it has grown. Each handler has a tracked position per
-context; a slice at or below it is a duplicate, a slice beyond its end shows a gap, and the missing run
-is pulled from the owner's log. Facts and position change in one transaction, so a crash between any two
-steps is only a redelivery.
+The log is the truth and messages are hints that it has grown. Each handler has a tracked position
+per context; a slice at or below it is a duplicate, a slice beyond its end shows a gap, and the
+missing run is pulled from the owner's log. Facts and position change in one transaction, so a crash
+between any two steps is only a redelivery.
 """
 
 import time
@@ -19,7 +19,7 @@ from shared.chassis.clock import Clock
 from shared.chassis.database import Database
 from shared.chassis.eventstore import CorruptLog
 from shared.chassis.messaging import parking
-from shared.chassis.messaging.deadlines import Deadlines
+from shared.chassis.messaging.deadlines import CONSUMER, Deadlines
 from shared.chassis.messaging.failures import OUTAGE, describe, is_final
 from shared.chassis.messaging.handlers import Handler
 from shared.chassis.messaging.slices import MAX_EVENTS, CorruptSlice, Slice, decode
@@ -78,6 +78,12 @@ class Subscription:
         with database.transaction() as connection:
             tracking.create(connection)
             parking.create(connection)
+
+    @property
+    def consumers(self) -> frozenset[str]:
+        """The names under which this subscription parks."""
+        names = {self.name} | {handler.name for handler in self.handlers}
+        return frozenset(names | ({CONSUMER} if self._deadlines is not None else set()))
 
     def deliver(self, headers: Mapping[str, Any], body: bytes) -> None:
         """Take one message; when this returns, it may be acknowledged.
