@@ -1,0 +1,289 @@
+"""Settings: read once where a process is composed, and refused readably when they do not fit.
+
+A setting comes from, first found first taken: what the command line gave, the environment
+(`ANNALS_<NAME>`), a `.env` file, an `annals.toml` file, the default. Files are looked for in the
+working directory.
+"""
+
+import base64
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+__all__ = ["PREFIX", "Mode", "Settings", "SettingsError", "read_settings"]
+
+PREFIX = "ANNALS_"
+_TEST_PREFIX = "ANNALS_TEST_"
+_KEY_BYTES = 32
+_SECRET_LENGTH = 32
+
+
+class Mode(StrEnum):
+    """How Annals is run."""
+
+    EMBEDDED = "embedded"
+    """Everything on this machine, on SQLite files, with development identities allowed."""
+    PRODUCTION = "production"
+    """Deployed services: secrets must be given and nobody acts without a token."""
+
+
+class SettingsError(Exception):
+    """Settings that do not fit; the message names each with its source and what is wrong.
+
+    Args:
+        problems: one sentence each.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _key(value: SecretStr) -> SecretStr:
+    try:
+        size = len(base64.b64decode(value.get_secret_value(), validate=True))
+    except ValueError:
+        size = 0
+    if size != _KEY_BYTES:
+        raise ValueError(f"must be {_KEY_BYTES} bytes in base64")
+    return value
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"is no IANA time zone{_did_you_mean(name, available_timezones())}")
+    return name
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """What an installation can choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    mode: Mode = Field(
+        default=Mode.EMBEDDED,
+        description="`embedded` keeps everything on this machine; `production` demands secrets "
+        "and tokens.",
+    )
+    data: Path = Field(
+        default=Path(".annals"), description="Folder of the databases, keys and the lock file."
+    )
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address the API and the pages listen on."
+    )
+    http_port: Port = Field(
+        default=8080, description="Port of the HTTP API and the pages; 0 takes a free one."
+    )
+    grpc_port: Port = Field(default=50051, description="Port of the gRPC API; 0 takes a free one.")
+    key_encryption_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
+        default=None,
+        description="32 bytes in base64 that wrap the keys of personal data. Embedded: made on "
+        "first use and kept in the data folder.",
+    )
+    token_secret: Annotated[SecretStr, Field(min_length=_SECRET_LENGTH)] | None = Field(
+        default=None,
+        description="Secret of at least 32 characters that signs and checks tokens. Embedded: "
+        "made on first use and kept in the data folder.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least important log line to write."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` writes for people on a terminal and JSON elsewhere."
+    )
+    sqlite_synchronous: Literal["full", "normal"] = Field(
+        default="full",
+        description="`full` survives a power cut without losing an answered command; `normal` is "
+        "faster and may lose the last moments.",
+    )
+    body_limit: int = Field(
+        default=1_048_576,
+        ge=1_024,
+        le=67_108_864,
+        description="Largest HTTP request body in bytes.",
+    )
+    request_timeout: float = Field(
+        default=10.0, gt=0, le=300, description="Seconds after which a request is given up."
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC", description="Time zone in which days and months of business are counted."
+    )
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.mode is Mode.PRODUCTION:
+            missing = [
+                name for name in ("key_encryption_key", "token_secret") if not getattr(self, name)
+            ]
+            if missing:
+                names = " and ".join(PREFIX + name.upper() for name in missing)
+                raise ValueError(f"production needs {names}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - read below, with its errors
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not offered
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, `.env`, `annals.toml`."""
+        files = (InitSettingsSource(settings_cls, read(Path())) for read in (_dotenv, _toml))
+        return (init_settings, env_settings, *files)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The business time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def wrapping_key(self) -> bytes:
+        """Return the 32 bytes that wrap the keys of personal data; made and kept when not given."""
+        if self.key_encryption_key is not None:
+            return base64.b64decode(self.key_encryption_key.get_secret_value())
+        return base64.b64decode(self._kept("key_encryption_key"))
+
+    def signing_secret(self) -> str:
+        """Return the secret that signs and checks tokens; made and kept when not given."""
+        if self.token_secret is not None:
+            return self.token_secret.get_secret_value()
+        return self._kept("token_secret")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that give a child process these settings."""
+        found = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is not None:
+                found[PREFIX + name.upper()] = str(value)
+        return found
+
+    def _kept(self, name: str) -> str:
+        """Read a secret of this installation; two processes that make it at once agree on one."""
+        path = self.data / "secrets" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            made = path.with_name(f"{name}.{os.getpid()}")
+            made.touch(mode=0o600)
+            made.write_text(base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+            try:
+                path.hardlink_to(made)
+            except FileExistsError:
+                pass
+            finally:
+                made.unlink()
+        return path.read_text().strip()
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        given: settings from the command line; None means not given there.
+
+    Raises:
+        SettingsError: a file cannot be read, a name is unknown, or a value does not fit.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    _refuse_unknown(os.environ, "the environment")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError([_problem(found, given) for found in error.errors()]) from None
+
+
+def _dotenv(folder: Path) -> dict[str, Any]:
+    text = _text(folder / ".env")
+    bindings = list(parse_stream(StringIO(text)))
+    broken = [binding.original.line for binding in bindings if binding.error]
+    if broken:
+        raise SettingsError([f".env line {line} is not NAME=value" for line in broken])
+    values = {binding.key: binding.value or "" for binding in bindings if binding.key}
+    _refuse_unknown(values, ".env")
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in values.items()
+        if name.startswith(PREFIX) and value
+    }
+
+
+def _toml(folder: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(_text(folder / "annals.toml"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"annals.toml cannot be read: {error}"]) from None
+    _refuse_unknown({PREFIX + name.upper(): value for name, value in values.items()}, "annals.toml")
+    return values
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError([f"{path.name} cannot be read: {reason}"]) from None
+
+
+def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = [
+        name
+        for name in values
+        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and name not in known
+    ]
+    if unknown:
+        raise SettingsError(
+            [f"{name} in {source} is no setting{_did_you_mean(name, known)}" for name in unknown]
+        )
+
+
+def _problem(error: Any, given: Mapping[str, Any]) -> str:
+    reason = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(reason)
+    name = str(error["loc"][0])
+    variable = PREFIX + name.upper()
+    if name in given:
+        source = "the command line"
+    elif os.environ.get(variable):
+        source = "the environment"
+    elif name in _dotenv(Path()):
+        source = ".env"
+    else:
+        source = "annals.toml"
+    return f"{variable} in {source}: {reason}"
+
+
+def _did_you_mean(name: str, known: Any) -> str:
+    match = get_close_matches(name, known, n=1)
+    return f"; did you mean {match[0]}?" if match else ""

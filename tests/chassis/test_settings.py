@@ -1,0 +1,144 @@
+import base64
+from pathlib import Path
+
+import pytest
+
+from shared.chassis.settings import PREFIX, Mode, Settings, SettingsError, read_settings
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty folder with none of our variables set."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(**given: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(**given)
+    return str(caught.value)
+
+
+def test_without_anything_said_the_defaults_hold() -> None:
+    settings = read_settings()
+    assert settings.mode is Mode.EMBEDDED
+    assert settings.http_port == 8080
+    assert settings.data == Path(".annals")
+
+
+def test_the_nearer_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "annals.toml").write_text("http_port = 1\ngrpc_port = 1\nbody_limit = 1111\n")
+    (folder / ".env").write_text("ANNALS_HTTP_PORT=2\nANNALS_GRPC_PORT=2\nOTHER=x\n")
+    monkeypatch.setenv("ANNALS_HTTP_PORT", "3")
+    settings = read_settings(log_level="error", host=None)
+    assert settings.http_port == 3
+    assert settings.grpc_port == 2
+    assert settings.body_limit == 1111
+    assert settings.log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("HTTP_PORT", "abc", "valid integer"),
+        ("HTTP_PORT", "70000", "less than or equal to 65535"),
+        ("MODE", "staging", "'embedded' or 'production'"),
+        ("TIME_ZONE", "Europe/Berln", "did you mean Europe/Berlin?"),
+        ("KEY_ENCRYPTION_KEY", "c2hvcnQ=", "32 bytes in base64"),
+        ("TOKEN_SECRET", "short", "at least 32"),
+        ("BODY_LIMIT", "-1", "greater than or equal to 1024"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_source(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"ANNALS_{name}", value)
+    message = refusal()
+    assert message.startswith(f"ANNALS_{name} in the environment: ")
+    assert reason in message
+
+
+def test_every_problem_is_named_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "annals.toml").write_text("grpc_port = 'x'\n")
+    (folder / ".env").write_text("ANNALS_HTTP_PORT=y\n")
+    monkeypatch.setenv("ANNALS_BODY_LIMIT", "z")
+    lines = refusal(log_level="loud").splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "ANNALS_BODY_LIMIT in the environment",
+        "ANNALS_GRPC_PORT in annals.toml",
+        "ANNALS_HTTP_PORT in .env",
+        "ANNALS_LOG_LEVEL in the command line",
+    ]
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANNALS_HTP_PORT", "1")
+    assert refusal() == (
+        "ANNALS_HTP_PORT in the environment is no setting; did you mean ANNALS_HTTP_PORT?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (".env", b"ANNALS_DAAT=x", "ANNALS_DAAT in .env is no setting; did you mean ANNALS_DATA?"),
+        (".env", b"HOME=/\n= what\n", ".env line 2 is not NAME=value"),
+        (".env", b"\xff\xfe\x00", ".env cannot be read: it is not UTF-8 text"),
+        ("annals.toml", b"colour = 1", "ANNALS_COLOUR in annals.toml is no setting"),
+        ("annals.toml", b"http_port = ", "annals.toml cannot be read: Invalid value (at end"),
+        ("annals.toml", b"\x80", "annals.toml cannot be read: it is not UTF-8 text"),
+    ],
+)
+def test_a_corrupt_settings_file_is_refused_readably(
+    folder: Path, file: str, content: bytes, message: str
+) -> None:
+    (folder / file).write_bytes(content)
+    assert refusal().startswith(message)
+
+
+def test_a_settings_file_that_is_a_folder_is_refused(folder: Path) -> None:
+    (folder / "annals.toml").mkdir()
+    assert refusal() == "annals.toml cannot be read: Is a directory"
+
+
+def test_production_demands_its_secrets() -> None:
+    assert refusal(mode="production") == (
+        "production needs ANNALS_KEY_ENCRYPTION_KEY and ANNALS_TOKEN_SECRET"
+    )
+    settings = read_settings(mode="production", key_encryption_key=KEY, token_secret="s" * 32)
+    assert settings.wrapping_key() == bytes(range(32))
+    assert settings.signing_secret() == "s" * 32
+
+
+def test_a_refusal_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNALS_TOKEN_SECRET", "hunter2")
+    monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", "hunter2")
+    assert "hunter2" not in refusal()
+
+
+def test_an_embedded_installation_makes_its_secrets_once(folder: Path) -> None:
+    first, second = read_settings(data=folder / "data"), read_settings(data=folder / "data")
+    assert first.wrapping_key() == second.wrapping_key()
+    assert first.signing_secret() == second.signing_secret()
+    assert len(first.wrapping_key()) == 32
+    assert first.signing_secret() != read_settings(data=folder / "other").signing_secret()
+    kept = folder / "data/secrets"
+    assert sorted(path.name for path in kept.iterdir()) == ["key_encryption_key", "token_secret"]
+    assert {path.stat().st_mode & 0o777 for path in kept.iterdir()} == {0o600}
+
+
+def test_a_child_process_reads_the_same_settings(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    settings = read_settings(
+        data=folder, http_port=0, mode="production", key_encryption_key=KEY, token_secret="t" * 40
+    )
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == settings
