@@ -1,7 +1,7 @@
 """Contracts: what a context's compiled proto says, for whoever serves or calls it.
 
-`proto/annals/<context>/v1/` holds the contract as three generated files: `<context>.proto` for people
-and other languages, `<context>.binpb` (the same, compiled to a `FileDescriptorSet`) and
+`proto/annals/<context>/v1/` holds the contract as three generated files: `<context>.proto` for
+people and other languages, `<context>.binpb` (the same, compiled to a `FileDescriptorSet`) and
 `<context>.openapi.json`. Server and gateway read the last two and need no generated code.
 """
 
@@ -49,7 +49,7 @@ class Rpc:
     @property
     def changes(self) -> bool:
         """Whether it is a command."""
-        return self.response.DESCRIPTOR.name == "Answer"
+        return str(self.response.DESCRIPTOR.name) == "Answer"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python -m shared.chassis.api.protogen                     every service
     python -m shared.chassis.api.protogen services.leads.service
-    python -m shared.chassis.api.protogen --check             exit 1 when a written contract is stale
+    python -m shared.chassis.api.protogen --check             exit 1 when a contract is stale
 
 Field numbers never change: they are read from the contract as it stands, new fields take the next
 number, and the number and name of a removed field are reserved for ever.
@@ -100,7 +100,7 @@ def proto_text(service: Service, current: descriptor_pb2.FileDescriptorProto | N
         current: the contract as it stands, whose field numbers are kept.
 
     Raises:
-        TypeError: a field has no form on the wire, two models share a name, or a route is malformed.
+        TypeError: a field has no form on the wire, two models share a name, a route is malformed.
     """
     requests = service.requests()
     messages = _messages(service)
@@ -203,48 +203,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _messages(service: Service) -> list[_Message]:
     """Return the messages: requests in the order of the methods, then the others by name."""
-    found: dict[str, tuple[Any, _Message]] = {}
-
-    def add(name: str, model: type[BaseModel]) -> None:
-        if name in found:
-            if found[name][0] is not model:
-                raise TypeError(f"two models of {service.name} are called {name}")
-            return
-        fields = {key: (wire(f.annotation), f) for key, f in model.model_fields.items()}
-        found[name] = (
-            model,
-            _Message(
-                name,
-                _own_text(model),
-                tuple(
-                    _Field(
-                        key,
-                        _written(form),
-                        field_text(model, key, field),
-                        issubclass(model, Request) and field.is_required(),
-                    )
-                    for key, (form, field) in fields.items()
-                ),
-            ),
-        )
-        for form, _ in fields.values():
-            if form.model is not None:
-                add(form.type, form.model)
-
-    requests = service.requests()
-    asked = [f"{name}Request" for name in requests]
-    for name, method in requests.items():
-        add(f"{name}Request", method.request)
-    for method in requests.values():
+    methods = service.requests()
+    models: dict[str, Any] = {}
+    for name, method in methods.items():
+        _collect(models, f"{name}Request", method.request)
+    for method in methods.values():
         if method.response is not Answer:
-            add(message_name(method.response), method.response)
-    messages = {name: message for name, (_, message) in found.items()}
-    if any(method.response is Answer for method in requests.values()):
-        if "Answer" in messages:
-            raise TypeError(f"a model of {service.name} is called Answer")
+            _collect(models, message_name(method.response), method.response)
+    if "Answer" in models:
+        raise TypeError(f"a model of {service.name} is called Answer")
+    messages = {name: _message(name, model) for name, model in models.items()}
+    if any(method.response is Answer for method in methods.values()):
         messages["Answer"] = _ANSWER
-    rest = sorted(messages.keys() - set(asked))
-    return [messages[name] for name in [*asked, *rest]]
+    asked = [f"{name}Request" for name in methods]
+    return [messages[name] for name in [*asked, *sorted(messages.keys() - set(asked))]]
+
+
+def _collect(models: dict[str, Any], name: str, model: type[BaseModel]) -> None:
+    """Add a model and all it holds."""
+    if name in models:
+        if models[name] is not model:
+            raise TypeError(f"{models[name]!r} and {model!r} are both called {name}")
+        return
+    models[name] = model
+    for field in model.model_fields.values():
+        form = wire(field.annotation)
+        if form.model is not None:
+            _collect(models, form.kind, form.model)
+
+
+def _message(name: str, model: type[BaseModel]) -> _Message:
+    asked = issubclass(model, Request)
+    fields = (
+        _Field(
+            key,
+            _written(wire(field.annotation)),
+            field_text(model, key, field),
+            asked and field.is_required(),
+        )
+        for key, field in model.model_fields.items()
+    )
+    return _Message(name, _own_text(model), tuple(fields))
 
 
 _ANSWER = _Message(
@@ -271,10 +270,10 @@ def _answer_name(response: Any) -> str:
 def _written(form: Wire) -> str:
     """Write the type; every single scalar is `optional`, so that zero and absent differ."""
     if form.cardinality == "map":
-        return f"map<string, {form.type}>"
+        return f"map<string, {form.kind}>"
     if form.cardinality == "many":
-        return f"repeated {form.type}"
-    return f"optional {form.type}" if form.scalar else form.type
+        return f"repeated {form.kind}"
+    return f"optional {form.kind}" if form.scalar else form.kind
 
 
 def _written_type(field: Any, message: descriptor_pb2.DescriptorProto) -> str:

@@ -5,15 +5,13 @@ import inspect
 import re
 import textwrap
 import types
-from collections.abc import Mapping, Sequence, Set
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
-from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.fields import FieldInfo
 
 __all__ = ["STRUCT", "TIMESTAMP", "VALUE", "Wire", "field_text", "message_name", "wire"]
@@ -22,25 +20,14 @@ TIMESTAMP = "google.protobuf.Timestamp"
 STRUCT = "google.protobuf.Struct"
 VALUE = "google.protobuf.Value"
 
-_SCALARS: tuple[tuple[type, str], ...] = (
-    (bool, "bool"),
-    (Enum, "string"),
-    (str, "string"),
-    (int, "int64"),
-    (float, "double"),
-    (datetime, TIMESTAMP),
-    (date, "string"),
-    (time, "string"),
-    (timedelta, "string"),
-    (Decimal, "string"),
-    (UUID, "string"),
-)
+_SCALARS = {"string": "string", "integer": "int64", "number": "double", "boolean": "bool"}
+"""JSON types and their proto types."""
 
 
 class Wire(NamedTuple):
     """The proto side of one field."""
 
-    type: str
+    kind: str
     """A proto type: `string`, `int64`, a well-known type, or the name of a message."""
     cardinality: Literal["one", "many", "map"] = "one"
     model: type[BaseModel] | None = None
@@ -63,25 +50,19 @@ def wire(annotation: Any) -> Wire:
     arguments = get_args(annotation)
     if isinstance(origin, type) and issubclass(origin, BaseModel):
         return Wire(message_name(annotation), model=annotation, scalar=False)
-    if isinstance(origin, type) and issubclass(origin, str):
-        return Wire("string")
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _map(arguments)
-    if isinstance(origin, type) and issubclass(origin, (Sequence, Set)):
-        item = wire(arguments[0]) if arguments else Wire(VALUE, scalar=False)
-        if item.cardinality != "one":
-            return Wire(VALUE, "many", scalar=False)
-        return item._replace(cardinality="many")
-    if origin is Literal:
-        return _common([type(value) for value in arguments])
+    if (
+        isinstance(origin, type)
+        and issubclass(origin, (Sequence, AbstractSet))
+        and not issubclass(origin, str)
+    ):
+        return _list(arguments)
     if origin in {Union, types.UnionType}:
         return _common(arguments)
     if annotation is Any or annotation is object:
         return Wire(VALUE, scalar=False)
-    for kind, name in _SCALARS:
-        if isinstance(origin, type) and issubclass(origin, kind):
-            return Wire(name, scalar=name != TIMESTAMP)
-    raise TypeError(f"{annotation!r} has no form on the wire")
+    return _scalar(annotation)
 
 
 def message_name(model: Any) -> str:
@@ -98,7 +79,7 @@ def field_text(model: type[BaseModel], name: str, field: FieldInfo) -> str:
     if field.description:
         return field.description
     for cls in model.__mro__:
-        if name in cls.__dict__.get("__annotations__", {}):
+        if name in inspect.get_annotations(cls):
             return _attribute_texts(cls).get(name, "")
     return ""
 
@@ -119,12 +100,32 @@ def _plain(annotation: Any) -> Any:
             return annotation
 
 
+def _scalar(annotation: Any) -> Wire:
+    """Go by the JSON that pydantic writes values of this type as."""
+    try:
+        schema = TypeAdapter(annotation).json_schema(mode="serialization")
+    except PydanticUserError:
+        schema = {}
+    if schema.get("format") == "date-time":
+        return Wire(TIMESTAMP, scalar=False)
+    if schema.get("type") not in _SCALARS:
+        raise TypeError(f"{annotation!r} has no form on the wire")
+    return Wire(_SCALARS[schema["type"]])
+
+
+def _list(arguments: tuple[Any, ...]) -> Wire:
+    item = wire(arguments[0]) if arguments else Wire(VALUE, scalar=False)
+    if item.cardinality != "one":
+        return Wire(VALUE, "many", scalar=False)
+    return item._replace(cardinality="many")
+
+
 def _map(arguments: tuple[Any, ...]) -> Wire:
     key = wire(arguments[0]) if arguments else Wire("string")
-    if key.type != "string":
-        raise TypeError(f"a map's keys are text, not {key.type}")
+    if key.kind != "string":
+        raise TypeError(f"a map's keys are text, not {key.kind}")
     value = wire(arguments[1]) if arguments else Wire(VALUE, scalar=False)
-    if value.type in {VALUE, STRUCT} or value.cardinality != "one":
+    if value.kind in {VALUE, STRUCT} or value.cardinality != "one":
         return Wire(STRUCT, scalar=False)
     return value._replace(cardinality="map")
 
@@ -141,10 +142,9 @@ def _attribute_texts(cls: type) -> dict[str, str]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except (OSError, TypeError, SyntaxError):
         return {}
-    (definition,) = [node for node in tree.body if isinstance(node, ast.ClassDef)][:1] or [None]
+    body = [line for node in tree.body if isinstance(node, ast.ClassDef) for line in node.body]
     texts: dict[str, str] = {}
-    body = definition.body if definition else []
-    for statement, below in zip(body, body[1:], strict=False):
+    for statement, below in pairwise(body):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
