@@ -44,6 +44,7 @@ __all__ = [
     "ContractExpired",
     "ContractFact",
     "ContractFulfilled",
+    "ContractInvoiced",
     "ContractRenewed",
     "ContractReturned",
     "ContractRevised",
@@ -51,6 +52,7 @@ __all__ = [
     "ContractSubmitted",
     "ContractTerminated",
     "ContractWithdrawn",
+    "DocumentNumbered",
     "ExchangeRateSet",
     "Instalment",
     "InstalmentFact",
@@ -81,6 +83,7 @@ __all__ = [
     "PaymentPlanAgreed",
     "PaymentPlanFact",
     "PaymentPlanRevised",
+    "PaymentReallocated",
     "PaymentReceived",
     "PaymentReversed",
     "PostingLine",
@@ -119,6 +122,8 @@ class ContractContentFact(ContractFact):
     terms: Personal[str] = None
     sla_policy_id: SlaPolicyId | None = None
     """The service promised with it, when any is."""
+    time_zone: str = "UTC"
+    """IANA zone in which the contract's days begin and end."""
 
 
 class ContractDrafted(
@@ -186,6 +191,8 @@ class ContractActivated(ContractFact, topic="billing.ContractActivated.v1"):
     ends_on: date | None = None
     sla_policy_id: SlaPolicyId | None = None
     """The service promised with it, when any is."""
+    time_zone: str = "UTC"
+    """IANA zone in which the contract's days begin and end."""
 
 
 class ContractAmended(
@@ -233,6 +240,16 @@ class ContractWithdrawn(ContractFact, topic="billing.ContractWithdrawn.v1"):
     reason: Label
 
 
+class ContractInvoiced(ContractFact, topic="billing.ContractInvoiced.v1"):
+    """What is invoiced under the contract changed; it never exceeds what is agreed."""
+
+    invoice_id: InvoiceId
+    amount: Money
+    """The change: below zero when an invoice was voided or credited."""
+    invoiced: Money
+    """In all that remains."""
+
+
 class ContractDocumentAttached(
     ContractFact, topic="billing.ContractDocumentAttached.v1", subject="account_id"
 ):
@@ -268,6 +285,8 @@ class PaymentPlanAgreed(PaymentPlanFact, topic="billing.PaymentPlanAgreed.v1"):
 
     total: Money
     instalments: tuple[Instalment, ...]
+    time_zone: str = "UTC"
+    """IANA zone in which due dates begin and end."""
 
 
 class PaymentPlanRevised(PaymentPlanFact, topic="billing.PaymentPlanRevised.v1"):
@@ -277,6 +296,8 @@ class PaymentPlanRevised(PaymentPlanFact, topic="billing.PaymentPlanRevised.v1")
     instalments: tuple[Instalment, ...]
     """All instalments that hold from now on."""
     dropped_ids: tuple[InstalmentId, ...] = ()
+    time_zone: str = "UTC"
+    """IANA zone in which due dates begin and end."""
 
 
 class InstalmentFact(PaymentPlanFact):
@@ -290,6 +311,8 @@ class InstalmentScheduled(InstalmentFact, topic="billing.InstalmentScheduled.v1"
 
     milestone: Label
     due_on: date
+    time_zone: str = "UTC"
+    """IANA zone in which due dates begin and end."""
 
 
 class InstalmentFellDue(InstalmentFact, topic="billing.InstalmentFellDue.v1"):
@@ -388,6 +411,17 @@ class PaymentAllocated(PaymentFact, topic="billing.PaymentAllocated.v1"):
     unallocated: Money
     """What is left of the payment afterwards."""
     from_credit: bool = False
+    value_date: date
+
+
+class PaymentReallocated(PaymentFact, topic="billing.PaymentReallocated.v1"):
+    """What the payment pays for was arranged anew, because an invoice came or lost weight."""
+
+    allocations: tuple[Allocation, ...]
+    """All that hold from now on."""
+    unallocated: Money
+    invoice_id: InvoiceId
+    """The invoice that caused it."""
     value_date: date
 
 
@@ -524,7 +558,7 @@ class InvoiceVoided(InvoiceFact, topic="billing.InvoiceVoided.v1"):
 
 
 class InvoiceCredited(InvoiceFact, topic="billing.InvoiceCredited.v1"):
-    """A credit note took back part of the invoice."""
+    """A credit note took back part of the invoice; what was paid beyond the rest became free."""
 
     number: str
     credit_note: str
@@ -533,6 +567,19 @@ class InvoiceCredited(InvoiceFact, topic="billing.InvoiceCredited.v1"):
     tax: Money
     total: Money
     reason: Label
+
+
+class DocumentNumbered(Event, topic="billing.DocumentNumbered.v1"):
+    """The next number of a gapless series was given to a document."""
+
+    stream_kind: ClassVar[str] = "number_series"
+
+    series: Slug
+    year: int
+    count: int
+    """From 1 in every year."""
+    number: str
+    invoice_id: InvoiceId
 
 
 class LedgerAccount(StrEnum):
