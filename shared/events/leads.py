@@ -2,7 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
@@ -26,6 +26,7 @@ from shared.events.values import (
     OpportunityId,
     Phone,
     PoolId,
+    Probability,
     ProcessId,
     ProductId,
     Slug,
@@ -79,6 +80,7 @@ __all__ = [
     "PoolMembersChanged",
     "PoolOpened",
     "PoolRulesConfigured",
+    "RecycleScheduled",
     "RecycleWarned",
     "ScorePart",
     "ScoringRule",
@@ -126,8 +128,8 @@ class LeadProfileFact(LeadFact):
     expected_scale: str | None = None
     demand_level: DemandLevel | None = None
     budget: Money | None = None
-    win_probability: int | None = None
-    """Percent, as estimated by whoever captured the lead."""
+    win_probability: Probability | None = None
+    """As estimated by whoever captured the lead."""
     expected_purchase_on: date | None = None
     need: Personal[str] = None
     product_ids: tuple[ProductId, ...] = ()
@@ -138,6 +140,8 @@ class LeadStatementFact(LeadProfileFact):
     """A fact that somebody stated an interest through a channel."""
 
     channel: Label
+    stated_at: AwareDatetime | None = None
+    """When the interest was stated."""
     campaign_id: CampaignId | None = None
     landing_page: str | None = None
     utm: dict[str, str] = Field(default_factory=dict)
@@ -187,11 +191,12 @@ class ScorePart(Value):
 class LeadScored(LeadFact, topic="leads.LeadScored.v1"):
     """The scoring rules gave the lead a score and a grade, with an explanation."""
 
-    score: int
-    """0 to 100."""
+    score: Annotated[int, Field(ge=0, le=100)]
     grade: Slug
     parts: tuple[ScorePart, ...]
     rules_version: int
+    rescore_at: AwareDatetime | None = None
+    """When fading behaviour will next change the score."""
 
 
 class LeadAssigned(LeadFact, topic="leads.LeadAssigned.v1"):
@@ -213,6 +218,8 @@ class LeadPooled(LeadFact, topic="leads.LeadPooled.v1"):
     entry: PoolEntry
     previous_pool_id: PoolId | None = None
     previous_owner_id: EmployeeId | None = None
+    protected_until: AwareDatetime | None = None
+    """Until when nobody may claim or recycle it, for new leads."""
 
 
 class LeadClaimed(LeadFact, topic="leads.LeadClaimed.v1"):
@@ -231,6 +238,20 @@ class LeadReleased(LeadFact, topic="leads.LeadReleased.v1"):
     """Who let it go."""
     reason: Label
     note: Personal[str] = None
+    cool_down_until: AwareDatetime | None = None
+    """Until when the same person may not claim it again."""
+
+
+class RecycleScheduled(LeadFact, topic="leads.RecycleScheduled.v1"):
+    """It was laid down when the lead goes back to its pool if nobody follows it up until then."""
+
+    pool_id: PoolId
+    owner_id: EmployeeId
+    idle_since: AwareDatetime
+    """The last follow-up, or the assignment when there was none."""
+    warn_at: AwareDatetime | None = None
+    recycle_at: AwareDatetime
+    rules_version: int
 
 
 class RecycleWarned(LeadFact, topic="leads.RecycleWarned.v1"):
@@ -251,6 +272,8 @@ class LeadRecycled(LeadFact, topic="leads.LeadRecycled.v1"):
     idle_days: int
     idle_since: AwareDatetime
     """The last follow-up, or the assignment when there was none."""
+    cool_down_until: AwareDatetime | None = None
+    """Until when the same person may not claim it again."""
 
 
 class LeadLocked(LeadFact, topic="leads.LeadLocked.v1"):
@@ -271,6 +294,8 @@ class FollowUpRecorded(LeadFact, topic="leads.FollowUpRecorded.v1"):
     """The planned follow-up that this one fulfils."""
     employee_id: EmployeeId
     owner_id: EmployeeId | None = None
+    at: AwareDatetime
+    """When they were in touch."""
     method: Label
     content: Personal[str] = None
     outcome: Label | None = None

@@ -2,9 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from shared.events.base import Event, Personal
 from shared.events.values import (
@@ -21,6 +19,7 @@ from shared.events.values import (
     OpportunityId,
     Percent,
     PriceBookId,
+    Probability,
     ProcessId,
     ProductId,
     QuoteId,
@@ -43,7 +42,6 @@ __all__ = [
     "OpportunityWon",
     "Price",
     "PriceBookDefined",
-    "Probability",
     "ProductDefined",
     "ProductRetired",
     "QuoteAccepted",
@@ -59,9 +57,6 @@ __all__ = [
     "Stage",
     "StageMoved",
 ]
-
-Probability = Annotated[int, Field(ge=0, le=100)]
-"""Percent."""
 
 
 class ForecastCategory(StrEnum):

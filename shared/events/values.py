@@ -46,6 +46,7 @@ __all__ = [
     "PlanId",
     "PoolId",
     "PriceBookId",
+    "Probability",
     "ProcessId",
     "ProductId",
     "QuoteId",
@@ -104,6 +105,9 @@ Percent = Annotated[
     Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4, allow_inf_nan=False)
 ]
 """A percentage from 0 to 100."""
+
+Probability = Annotated[int, Field(ge=0, le=100)]
+"""How likely something is, in whole percent."""
 
 CustomFields = dict[str, Any]
 """Fields the company defined itself: name to JSON value."""
