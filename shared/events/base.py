@@ -69,7 +69,7 @@ class Event(BaseModel):
 
     Subclasses give their `topic` (`<context>.<Name>.v<version>`), the name under which the fact is
     stored, published and catalogued. A fact with `Personal` fields concerns one person: the one its
-    stream is about, or the one whose id stands in the payload field named by `subject`.
+    stream is about, or the one whose id stands in the payload field named by `subject`, if it does.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -177,6 +177,7 @@ class TicketReplied(TicketFact, topic="support.TicketReplied.v1", subject="accou
 class TicketPended(TicketFact, topic="support.TicketPended.v1"):
     """The ticket waits for the customer, and its clocks stand still."""
 
+    waiting_since: AwareDatetime
     reason: Label | None = None
 
 
@@ -202,6 +203,8 @@ class TicketClosed(TicketFact, topic="support.TicketClosed.v1"):
     """Who handled it last."""
     closed_by: ClosedBy
     reason: Label | None = None
+    reopen_until: AwareDatetime | None = None
+    """Until when the same matter is taken up on this ticket; later it needs a new one."""
 
 
 class TicketReopened(TicketFact, topic="support.TicketReopened.v1", subject="account_id"):
@@ -335,14 +338,16 @@ class SlaPolicyDefined(Event, topic="support.SlaPolicyDefined.v1"):
     targets: tuple[SlaTarget, ...]
     at_risk_percent: Annotated[int, Field(ge=1, le=100)] = 80
     """Share of the time promised after which it is at risk."""
+    reopen_within_days: Annotated[int, Field(ge=0, le=365)] = 14
+    """How long after closing a ticket may be reopened."""
     is_default: bool = False
     """Holds for tickets without an entitlement."""
 
 
 class EntitlementFact(Event):
-    """A fact about what service one customer is entitled to."""
+    """A fact about what service one customer is entitled to; it stands on the customer's stream."""
 
-    stream_kind: ClassVar[str] = "entitlement"
+    stream_kind: ClassVar[str] = "account"
 
     account_id: AccountId
     contract_id: ContractId | None = None

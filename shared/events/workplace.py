@@ -20,6 +20,7 @@ __all__ = [
     "FieldRight",
     "LeaveCancelled",
     "LeaveScheduled",
+    "MoveScheduled",
     "NotificationFact",
     "NotificationRead",
     "NotificationSent",
@@ -118,6 +119,15 @@ class EmployeeProfileChanged(EmployeeProfileFact, topic="workplace.EmployeeProfi
 
     changed: tuple[str, ...]
     """Names of the fields that differ from before."""
+
+
+class MoveScheduled(EmployeeFact, topic="workplace.MoveScheduled.v1"):
+    """The employee will get another unit, position or manager."""
+
+    unit_id: UnitId | None = None
+    position: Label | None = None
+    manager_id: EmployeeId | None = None
+    effective_on: date
 
 
 class EmployeeMoved(EmployeeFact, topic="workplace.EmployeeMoved.v1"):

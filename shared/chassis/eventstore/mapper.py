@@ -59,7 +59,7 @@ class FactMapper(Mapper[str]):
             state["rule"] = fact.rule
         personal = {name: data.pop(name) for name in event.personal_fields if name in data}
         if personal:
-            subject = data[event.subject_field] if event.subject_field else fact.stream_id
+            subject = data.get(event.subject_field or "") or fact.stream_id
             key = self._sealing_key(subject, new_keys)
             sealed = seal(key, orjson.dumps(personal), self._place(fact.stream_id, fact.version))
             state["subject"] = subject
