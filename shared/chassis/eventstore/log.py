@@ -171,6 +171,16 @@ class EventLog(LibraryApplication[str]):
         """Return what a command was answered, if it was."""
         return self._recorder.select_answer(command_id)
 
+    def erase(self, subject: str) -> bool:
+        """Destroy a person's key: their personal fields read as None from now on, everywhere here.
+
+        Returns:
+            Whether there was a key.
+        """
+        destroyed = self._recorder.destroy_key(subject)
+        self.vault.forget(subject)
+        return destroyed
+
     def _hash(self, scope: str, key: str) -> str:
         digest = hashlib.blake2b(key.encode(), key=self._pepper, digest_size=16)
         digest.update(scope.encode())

@@ -159,6 +159,6 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         return notification
 
 
-def as_text(id: UUID | str) -> str:  # noqa: A002 - the library's word
+def as_text(id: UUID | str) -> str:
     """Return a stream id as the text it is stored as."""
     return id if isinstance(id, str) else str(id)

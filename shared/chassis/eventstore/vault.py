@@ -85,6 +85,11 @@ class Vault:
                 self._cache.popitem(last=False)
         return key
 
+    def forget(self, subject: str) -> None:
+        """Drop a key from memory: it was destroyed."""
+        with self._lock:
+            self._cache.pop(subject, None)
+
     def new(self) -> tuple[AESGCM, bytes]:
         """Return a fresh key and its wrapped form, to be stored with the first fact it seals."""
         raw = AESGCM.generate_key(bit_length=256)
