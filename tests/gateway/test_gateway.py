@@ -76,7 +76,7 @@ def test_a_list_takes_its_fields_from_the_query(client: httpx.Client, fold: Fold
         ({"title": "A", "colour": "red"}, "colour", "not a known field"),
         ({"title": 7}, "title", "must be text"),
         ({"title": "A", "copies": "3"}, "copies", "whole number"),
-        ({"title": "A", "copies": 2**70}, "copies", "range"),
+        ({"title": "A", "copies": 2**63}, "copies", "range"),
         ({"title": "A", "copies": True}, "copies", "whole number"),
         ({"title": "A", "weight": "heavy"}, "weight", "number"),
         ({"title": "A", "price": {"amount": 12.5}}, "price.amount", "must be text"),

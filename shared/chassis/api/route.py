@@ -8,7 +8,7 @@ from shared.chassis.shapes import Request
 
 __all__ = ["Route", "route_of"]
 
-_HTTP = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) (/v1/[^\s:]+(?::[a-z][A-Za-z]*)?)$")
+_HTTP = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) (/v1/[^\s:]+(?::[a-z][A-Za-z-]*)?)$")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
