@@ -1,11 +1,14 @@
 """What every test may ask for."""
 
+import logging
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import kombu
 import psycopg
 import pytest
+import structlog
 
 POSTGRES = os.environ.get("ANNALS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 BROKER = os.environ.get("ANNALS_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
@@ -31,3 +34,15 @@ def servers() -> Servers:
             pytest.fail(f"PostgreSQL and RabbitMQ are required and do not answer: {error}")
         pytest.skip(f"PostgreSQL or RabbitMQ does not answer: {error}")
     return Servers(POSTGRES, BROKER)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Let a test configure logging; afterwards it is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    root.setLevel(level)

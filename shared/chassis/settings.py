@@ -107,8 +107,21 @@ class Settings(BaseSettings):
     )
     token_secret: Annotated[SecretStr, Field(min_length=_SECRET_LENGTH)] | None = Field(
         default=None,
-        description="Secret of at least 32 characters that signs and checks tokens. Embedded: "
-        "made on first use and kept in the data folder.",
+        description="Secret of at least 32 characters that signs and checks the tokens of an "
+        "embedded installation; made on first use and kept in the data folder.",
+    )
+    token_issuer: str | None = Field(
+        default=None,
+        pattern=r"^https://",
+        description="The company's OpenID Connect issuer, whose tokens production accepts.",
+    )
+    token_audience: str = Field(
+        default="annals", min_length=1, description="The audience tokens must be made for."
+    )
+    token_keys_url: str | None = Field(
+        default=None,
+        pattern=r"^https://",
+        description="Where the issuer publishes its signing keys (JWKS).",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
@@ -137,12 +150,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.mode is Mode.PRODUCTION:
-            missing = [
-                name for name in ("key_encryption_key", "token_secret") if not getattr(self, name)
-            ]
+            needed = ("key_encryption_key", "token_issuer", "token_keys_url")
+            missing = [PREFIX + name.upper() for name in needed if not getattr(self, name)]
             if missing:
-                names = " and ".join(PREFIX + name.upper() for name in missing)
-                raise ValueError(f"production needs {names}")
+                raise ValueError(f"production needs {', '.join(missing)}")
         return self
 
     @classmethod
@@ -170,7 +181,7 @@ class Settings(BaseSettings):
         return base64.b64decode(self._kept("key_encryption_key"))
 
     def signing_secret(self) -> str:
-        """Return the secret that signs and checks tokens; made and kept when not given."""
+        """Return the secret of this installation's tokens; made and kept when not given."""
         if self.token_secret is not None:
             return self.token_secret.get_secret_value()
         return self._kept("token_secret")

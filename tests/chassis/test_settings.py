@@ -6,6 +6,12 @@ import pytest
 from shared.chassis.settings import PREFIX, Mode, Settings, SettingsError, read_settings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
+PRODUCTION = {
+    "mode": "production",
+    "key_encryption_key": KEY,
+    "token_issuer": "https://login.example.com/realms/acme",
+    "token_keys_url": "https://login.example.com/realms/acme/keys",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +114,15 @@ def test_a_settings_file_that_is_a_folder_is_refused(folder: Path) -> None:
 
 
 def test_production_demands_its_secrets() -> None:
-    assert refusal(mode="production") == (
-        "production needs ANNALS_KEY_ENCRYPTION_KEY and ANNALS_TOKEN_SECRET"
+    assert refusal(mode="production", key_encryption_key=KEY) == (
+        "production needs ANNALS_TOKEN_ISSUER, ANNALS_TOKEN_KEYS_URL"
     )
-    settings = read_settings(mode="production", key_encryption_key=KEY, token_secret="s" * 32)
+    settings = read_settings(**PRODUCTION)
     assert settings.wrapping_key() == bytes(range(32))
-    assert settings.signing_secret() == "s" * 32
+
+
+def test_a_secret_that_is_given_is_used() -> None:
+    assert read_settings(token_secret="s" * 32).signing_secret() == "s" * 32
 
 
 def test_a_refusal_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +145,7 @@ def test_an_embedded_installation_makes_its_secrets_once(folder: Path) -> None:
 def test_a_child_process_reads_the_same_settings(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    settings = read_settings(
-        data=folder, http_port=0, mode="production", key_encryption_key=KEY, token_secret="t" * 40
-    )
+    settings = read_settings(data=folder, http_port=0, token_secret="t" * 40, **PRODUCTION)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings

@@ -63,7 +63,7 @@ class Invalid(Refused):
 class NotFound(Refused):
     """There is no such thing."""
 
-    def __init__(self, kind: str, id: str) -> None:  # noqa: A002 - the field's own word
+    def __init__(self, kind: str, id: str) -> None:
         super().__init__(f"there is no {kind} {id}", kind=kind, id=id)
 
 

@@ -1,0 +1,378 @@
+"""The command line of operators, analysts and auditors.
+
+Exit codes: 0 done; 1 refused, or a check failed; 2 the command or a setting is wrong; 3 there is no
+installation, or it does not answer.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from annals import installation, output, reading
+from annals.staff import Ambiguous, Staff, Stranger
+from shared.chassis import logs
+from shared.chassis.api.identity import issue_token
+from shared.chassis.messaging.delivery import Delivery, pull_from
+from shared.chassis.messaging.lag import lag as lags
+from shared.chassis.messaging.lag import quiescent
+from shared.chassis.messaging.parking import Letter
+from shared.chassis.messaging.subscription import Subscription
+from shared.chassis.service import OpenService
+from shared.chassis.settings import Mode, Settings, SettingsError, read_settings
+from shared.chassis.shapes import Refused, Unavailable
+
+__all__ = ["app", "main"]
+
+OK, FAILED, WRONG, ABSENT = 0, 1, 2, 3
+_PAUSE = 0.05
+
+app = typer.Typer(
+    help="Annals: a CRM whose memory is its history.",
+    epilog="Exit codes: 0 done, 1 refused or a check failed, 2 wrong command or setting, "
+    "3 no installation or no answer.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+parked_app = typer.Typer(help="What could not be applied, and what to do about it.")
+app.add_typer(parked_app, name="parked")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _moment(sentence: str) -> Any:
+    return typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        metavar="DATE[THH:MM:SS[+ZZ:ZZ]]",
+        help=sentence,
+    )
+
+
+class _Failure(Exception):
+    """A command ends without success; the sentence is for a person."""
+
+    def __init__(self, sentence: str, code: int = FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the installation, instead of ANNALS_DATA.", metavar="FOLDER"),
+    ] = None,
+) -> None:
+    """Say for all commands which installation is meant."""
+    settings = read_settings(data=data)
+    logs.configure(settings.log_level, settings.log_format)
+    context.obj = settings
+
+
+@app.command("log")
+def show_log(
+    context: typer.Context,
+    contexts: Annotated[
+        list[str] | None, typer.Option("--context", help="Only this context; may be repeated.")
+    ] = None,
+    event: Annotated[
+        str | None, typer.Option(help="Only facts of this name or topic; * and ? match.")
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="Only what this employee or `system:<policy>` did.")
+    ] = None,
+    since: Annotated[datetime | None, _moment("Recorded then or later.")] = None,
+    until: Annotated[datetime | None, _moment("Recorded before.")] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=0, help="Last N facts; 0: all.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show the latest facts of all contexts, oldest first.
+
+    **Examples**
+
+    `annals log -n 50`
+
+    `annals log --context leads --event 'Lead*' --since 2026-01-01`
+
+    `annals log --actor system:recycle_idle_lead --limit 0 --json`
+    """
+    settings: Settings = installation.installed(context.obj)
+    wanted = reading.Filter(
+        event=event,
+        actor=actor,
+        since=_aware(since, settings),
+        until=_aware(until, settings),
+    )
+    with installation.open_installation(settings) as services:
+        chosen = [service.log for service in _named(services, contexts or [])]
+        found = reading.latest(chosen, limit, wanted)
+        if json:
+            for fact in found:
+                output.print_json(output.fact_document(fact))
+        else:
+            output.say(output.fact_table(found, settings.zone))
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(help="Any id: of a lead, an account, an invoice.")],
+    related: Annotated[
+        bool, typer.Option(help="Also facts about others that name the id; reads every log.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Tell everything that ever happened to one thing.
+
+    **Examples**
+
+    `annals history 0197a3c2-5f6e-7c1a-9a53-0f6f2b1e4d70`
+
+    `annals history 0197a3c2-5f6e-7c1a-9a53-0f6f2b1e4d70 --related --json`
+    """
+    settings: Settings = installation.installed(context.obj)
+    with installation.open_installation(settings) as services:
+        every = [service.log for service in services]
+        if related:
+            with _progress("reading the logs", sum(log.tip() for log in every)) as advance:
+                facts = reading.facts(every, seen=advance)
+                found = [fact for fact in facts if reading.refers_to(fact, id)]
+        else:
+            found = reading.history(every, id)
+        if not found:
+            raise _Failure(f"nothing is recorded about {id}")
+        for fact in found:
+            if json:
+                output.print_json(output.fact_document(fact))
+            else:
+                output.say(output.fact_story(fact, settings.zone))
+
+
+@app.command()
+def lag(
+    context: typer.Context,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Wait this long until nothing is left to do; else exit 3.",
+        ),
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Show how far every consumer is behind every log it reads.
+
+    **Examples**
+
+    `annals lag`
+
+    `annals lag --wait 60 && echo everything is applied`
+    """
+    settings: Settings = installation.installed(context.obj)
+    with installation.open_installation(settings) as services:
+        give_up = time.monotonic() + wait
+        while not (settled := not wait or quiescent(services)) and time.monotonic() < give_up:
+            time.sleep(_PAUSE)
+        rows = lags(services)
+        if json:
+            output.print_json([output.lag_document(row) for row in rows])
+        else:
+            output.say(output.lag_table(rows))
+        if not settled:
+            raise _Failure(f"not everything is applied after {wait:g} s", ABSENT)
+
+
+@parked_app.callback(invoke_without_command=True)
+def parked(context: typer.Context, json: Json = False) -> None:
+    """Show what could not be applied and waits, with the reason.
+
+    **Examples**
+
+    `annals parked`
+
+    `annals parked retry`
+
+    `annals parked skip leads.views:3 --reason "written by a tool that is gone"`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _deliveries(context.obj) as deliveries:
+        letters = list(_letters(deliveries))
+    if json:
+        output.print_json([output.letter_document(name, letter) for name, letter in letters])
+    elif not letters:
+        output.say("nothing is parked")
+    else:
+        output.say(output.letter_table(letters))
+
+
+@parked_app.command()
+def retry(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[LETTER]...", help="Only the lanes of these.")
+    ] = None,
+) -> None:
+    """Apply parked letters again, each lane in order up to the first that fails.
+
+    **Examples**
+
+    `annals parked retry`
+
+    `annals parked retry leads.views:3 billing.policies:1`
+    """
+    with _deliveries(context.obj) as deliveries:
+        chosen = [_letter(deliveries, name) for name in names or []] or list(_letters(deliveries))
+        lanes = dict.fromkeys((name, letter.consumer, letter.lane) for name, letter in chosen)
+        applied = sum(
+            _subscription(deliveries, name).retry(consumer, lane) for name, consumer, lane in lanes
+        )
+        left = [
+            letter
+            for name, letter in _letters(deliveries)
+            if (name, letter.consumer, letter.lane) in lanes
+        ]
+    output.say(f"{applied} applied")
+    if left:
+        raise _Failure(f"{len(left)} still parked; the first: {left[0].error}")
+
+
+@parked_app.command()
+def skip(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="LETTER", help="As `annals parked` names it.")],
+    reason: Annotated[str, typer.Option(help="Why it may be left out; kept on record.")],
+) -> None:
+    """Leave the first letter of a lane out for good and apply those behind it.
+
+    **Example**
+
+    `annals parked skip leads.views:3 --reason "written by a tool that is gone"`
+    """
+    with _deliveries(context.obj) as deliveries:
+        home, letter = _letter(deliveries, name)
+        lane = [
+            other
+            for where, other in _letters(deliveries)
+            if (where, other.consumer, other.lane) == (home, letter.consumer, letter.lane)
+        ]
+        if lane[0].number != letter.number:
+            raise _Failure(f"{name} waits behind {home}:{lane[0].number}; begin with that one")
+        if not reason.strip():
+            raise typer.BadParameter("say why", param_hint="--reason")
+        applied = _subscription(deliveries, home).skip(letter.consumer, letter.lane, reason)
+    output.say(f"skipped; {applied} behind it applied")
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Id, number, name or mail address of an employee.")],
+    hours: Annotated[float, typer.Option(min=0.1, max=8760, help="How long it is good for.")] = 12,
+) -> None:
+    """Sign a token with which a member of staff acts in this embedded installation.
+
+    **Example**
+
+    `curl -H "Authorization: Bearer $(annals token 'Ada Okafor')" localhost:8080/v1/leads`
+    """
+    settings: Settings = installation.installed(context.obj)
+    if settings.mode is Mode.PRODUCTION:
+        raise _Failure("in production the company's issuer signs tokens")
+    with installation.open_installation(settings) as services:
+        (workplace,) = _named(services, ["workplace"])
+        staff = Staff(reading.facts([workplace.log]))
+    try:
+        member = staff.member(name)
+    except (Stranger, Ambiguous) as error:
+        raise _Failure(str(error)) from None
+    signed = issue_token(
+        settings.signing_secret(),
+        member.id,
+        name=member.name,
+        roles=sorted(member.roles),
+        unit=staff.path(member.unit_id),
+        lifetime=round(hours * 3600),
+    )
+    sys.stdout.write(signed + "\n")
+
+
+def _named(services: Sequence[OpenService], names: Sequence[str]) -> list[OpenService]:
+    known = {service.name: service for service in services}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise _Failure(f"there is no context {unknown[0]}; there are {', '.join(known)}", WRONG)
+    return [known[name] for name in names or known]
+
+
+def _aware(moment: datetime | None, settings: Settings) -> datetime | None:
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=settings.zone)
+
+
+@contextmanager
+def _deliveries(settings: Settings) -> Iterator[list[Delivery]]:
+    with installation.open_installation(installation.installed(settings)) as services:
+        deliveries = [Delivery(service, pull_from(services)) for service in services]
+        try:
+            yield deliveries
+        finally:
+            for delivery in deliveries:
+                delivery.close()
+
+
+def _letters(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, Letter]]:
+    for delivery in deliveries:
+        for letter in delivery.parked():
+            yield delivery.owner(letter).name, letter
+
+
+def _letter(deliveries: Sequence[Delivery], name: str) -> tuple[str, Letter]:
+    for home, letter in _letters(deliveries):
+        if f"{home}:{letter.number}" == name:
+            return home, letter
+    raise _Failure(f"no letter {name} is parked")
+
+
+def _subscription(deliveries: Sequence[Delivery], name: str) -> Subscription:
+    return next(s for d in deliveries for s in d.subscriptions if s.name == name)
+
+
+@contextmanager
+def _progress(sentence: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal while the block runs; it is told of progress."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(sentence, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        app()
+    except SettingsError as error:
+        for problem in error.problems:
+            output.warn(problem)
+        sys.exit(WRONG)
+    except (installation.NoInstallation, Unavailable) as error:
+        output.warn(str(error))
+        sys.exit(ABSENT)
+    except _Failure as error:
+        output.warn(str(error))
+        sys.exit(error.code)
+    except Refused as error:
+        output.warn(error.message)
+        sys.exit(FAILED)

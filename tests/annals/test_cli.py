@@ -1,0 +1,274 @@
+"""The command line over two toy services in a data folder, as an operator would use it."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from annals import cli, installation
+from shared.chassis.service import Service, open_service
+from shared.chassis.testing import recorded
+from shared.events.workplace import EmployeeJoined, RoleGranted, UnitCreated
+from tests.messaging.conftest import open_house
+from tests.messaging.toys import DINING, KITCHEN, Kitchen, Tables
+
+WORKPLACE = Service(name="workplace")
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_restored: None,
+) -> Iterator[Run]:
+    """Give `annals …` over an empty data folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", base64.b64encode(bytes(32)).decode())
+    monkeypatch.setenv("ANNALS_TIME_ZONE", "Asia/Shanghai")
+    monkeypatch.setattr(installation, "service_values", lambda: (DINING, KITCHEN, WORKPLACE))
+
+    def annals(*arguments: str) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["annals", "--data", str(tmp_path / "data"), *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), out, err)
+
+    yield annals
+    Tables.poisonous.clear()
+    Kitchen.stock.clear()
+
+
+@pytest.fixture
+def evening(run: Run, tmp_path: Path) -> None:
+    """Two guests ordered, one dish of which the kitchen is out; delivery has done what it could."""
+    Tables.poisonous.add("fugu")
+    Kitchen.stock.add("fugu")
+    house = open_house(tmp_path / "data")
+    house.order("order-1", "soup")
+    house.order("order-2", "fugu", table=2)
+    delivery = house.delivery()
+    for subscription in delivery.subscriptions:
+        subscription.catch_up()
+    delivery.close()
+    house.close()
+
+
+@pytest.mark.parametrize("command", ["log", "history x", "lag", "parked", "token Ada"])
+def test_without_an_installation_the_exit_code_is_3(run: Run, command: str) -> None:
+    outcome = run(*command.split())
+    assert outcome.code == 3
+    assert "no installation" in outcome.err
+
+
+def test_a_wrong_setting_is_named_and_the_exit_code_is_2(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNALS_HTTP_PORT", "eighty")
+    outcome = run("log")
+    assert outcome.code == 2
+    assert "ANNALS_HTTP_PORT in the environment" in outcome.err
+
+
+@pytest.mark.parametrize("arguments", [["lgo"], ["log", "--limit", "-1"], ["history"], ["token"]])
+def test_a_wrong_command_line_has_exit_code_2(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).code == 2
+
+
+@pytest.mark.usefixtures("evening")
+def test_log_shows_the_latest_facts_of_all_contexts_in_order(run: Run) -> None:
+    outcome = run("log")
+    assert outcome.code == 0
+    words = [line.split() for line in outcome.out.splitlines()[1:]]
+    assert [(line[2], line[3], line[4]) for line in words] == [
+        ("dining:1", "OrderPlaced", "order-1"),
+        ("dining:2", "OrderPlaced", "order-2"),
+        ("kitchen:1", "DishCooked", "order-1"),
+    ]
+    assert words[0][:2] == ["2026-03-02", "20:00:00"]
+
+
+@pytest.mark.usefixtures("evening")
+def test_log_speaks_json_with_the_whole_fact(run: Run) -> None:
+    (fact,) = run("log", "--context", "dining", "-n", "1", "--json").lines()
+    assert fact["topic"] == "dining.OrderPlaced.v1"
+    assert fact["stream_id"] == "order-2"
+    assert fact["data"] == {"table": 2, "dish": "fugu", "guest": "王小明"}
+    assert fact["recorded_at"] == "2026-03-02T12:00:00+00:00"
+
+
+@pytest.mark.usefixtures("evening")
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        (["--event", "OrderPlaced"], 2),
+        (["--event", "kitchen.*"], 1),
+        (["--actor", "system:cook_what_is_ordered"], 1),
+        (["--since", "2026-03-02T20:00:00"], 3),
+        (["--since", "2026-03-02T20:00:01"], 0),
+        (["--until", "2026-03-02T12:00:00+00:00"], 0),
+        (["--event", "OrderPlaced", "-n", "1"], 1),
+        (["-n", "0"], 3),
+    ],
+)
+def test_log_shows_what_is_asked_for(run: Run, arguments: list[str], number: int) -> None:
+    assert len(run("log", "--json", *arguments).lines()) == number
+
+
+@pytest.mark.usefixtures("evening")
+def test_an_unknown_context_is_answered_with_the_known_ones(run: Run) -> None:
+    outcome = run("log", "--context", "cellar")
+    assert outcome.code == 2
+    assert "there are dining, kitchen, workplace" in outcome.err
+
+
+@pytest.mark.usefixtures("evening")
+def test_history_follows_an_id_through_the_contexts(run: Run) -> None:
+    facts = run("history", "order-1", "--json").lines()
+    assert {fact["topic"] for fact in facts} == {"dining.OrderPlaced.v1", "kitchen.DishCooked.v1"}
+    story = run("history", "order-1").out
+    assert "OrderPlaced" in story
+    assert "guest: 王小明" in story
+
+
+def test_history_with_related_finds_who_names_the_id(run: Run, tmp_path: Path) -> None:
+    staff(tmp_path)
+    alone = run("history", "north", "--json").lines()
+    related = run("history", "north", "--related", "--json").lines()
+    assert [fact["topic"] for fact in alone] == ["workplace.UnitCreated.v1"]
+    assert [fact["topic"] for fact in related] == [
+        "workplace.UnitCreated.v1",
+        "workplace.EmployeeJoined.v1",
+    ]
+
+
+@pytest.mark.usefixtures("evening")
+def test_history_of_nothing_fails(run: Run) -> None:
+    outcome = run("history", "order-9")
+    assert outcome.code == 1
+    assert "nothing is recorded about order-9" in outcome.err
+
+
+@pytest.mark.usefixtures("evening")
+def test_lag_names_who_is_behind(run: Run, tmp_path: Path) -> None:
+    rows = {(row["consumer"], row["context"]): row for row in run("lag", "--json").json()}
+    assert rows["tables", "dining"]["events"] == 0
+    house = open_house(tmp_path / "data")
+    house.order("order-3")
+    house.close()
+    rows = {(row["consumer"], row["context"]): row for row in run("lag", "--json").json()}
+    assert rows["tables", "dining"]["events"] == 1
+    assert rows["tables", "dining"]["seconds"] > 0
+    outcome = run("lag", "--wait", "0.01")
+    assert outcome.code == 3
+    assert "tables" in outcome.out
+
+
+@pytest.mark.usefixtures("evening")
+def test_what_is_parked_is_shown_with_its_reason(run: Run) -> None:
+    letters = {letter["consumer"]: letter for letter in run("parked", "--json").json()}
+    assert letters["tables"]["error"].startswith("ZeroDivisionError")
+    assert letters["policies"]["error"].startswith("OutOfStock")
+    assert letters["policies"]["letter"] in run("parked").out
+
+
+@pytest.mark.usefixtures("evening")
+def test_retry_applies_once_the_cause_is_gone(run: Run) -> None:
+    outcome = run("parked", "retry")
+    assert outcome.code == 1
+    assert "still parked" in outcome.err
+    Tables.poisonous.clear()
+    Kitchen.stock.clear()
+    assert run("parked", "retry").code == 0
+    assert run("parked").out == "nothing is parked\n"
+    assert len(run("log", "--event", "DishCooked", "--json").lines()) == 2
+
+
+@pytest.mark.usefixtures("evening")
+def test_a_letter_is_skipped_with_a_reason_only(run: Run) -> None:
+    name = next(
+        letter["letter"]
+        for letter in run("parked", "--json").json()
+        if letter["consumer"] == "tables"
+    )
+    assert run("parked", "skip", name).code == 2
+    assert run("parked", "skip", name, "--reason", " ").code == 2
+    assert run("parked", "skip", name, "--reason", "the guest left").code == 0
+    assert [letter["consumer"] for letter in run("parked", "--json").json()] == ["policies"]
+    assert run("parked", "skip", name, "--reason", "again").code == 1
+
+
+@pytest.mark.usefixtures("evening")
+def test_a_letter_behind_another_waits_its_turn(run: Run, tmp_path: Path) -> None:
+    house = open_house(tmp_path / "data")
+    house.order("order-3", "fugu", table=2)
+    delivery = house.delivery()
+    for subscription in delivery.subscriptions:
+        subscription.catch_up()
+    delivery.close()
+    house.close()
+    first, second = (
+        letter["letter"]
+        for letter in run("parked", "--json").json()
+        if letter["consumer"] == "tables"
+    )
+    outcome = run("parked", "skip", second, "--reason", "impatience")
+    assert outcome.code == 1
+    assert "begin with that one" in outcome.err
+    assert first in outcome.err
+
+
+def staff(folder: Path) -> None:
+    """Write a small workplace into the data folder."""
+    opened = open_service(WORKPLACE, folder / "data")
+    facts = [
+        recorded(UnitCreated(name="Company"), "company"),
+        recorded(UnitCreated(name="North", parent_id="company"), "north"),
+        recorded(
+            EmployeeJoined(name="Ada Okafor", unit_id="north", joined_on=date(2026, 1, 1)), "ada"
+        ),
+        recorded(RoleGranted(role="sales-rep"), "ada", version=2),
+    ]
+    opened.log.append(facts)
+    opened.close()
+
+
+def test_a_token_names_the_employee_with_roles_and_unit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff(tmp_path)
+    monkeypatch.setenv("ANNALS_TOKEN_SECRET", "s" * 40)
+    outcome = run("token", "ada okafor", "--hours", "1")
+    assert outcome.code == 0
+    claims = jwt.decode(outcome.out.strip(), "s" * 40, ["HS256"], audience="annals")
+    assert claims["sub"] == "ada"
+    assert claims["roles"] == ["sales-rep"]
+    assert claims["unit"] == "company/north"
+    assert claims["exp"] - claims["iat"] == 3600
+    stranger = run("token", "Grace")
+    assert stranger.code == 1
+    assert "nobody on the staff is called Grace" in stranger.err
