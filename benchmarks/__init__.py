@@ -1,0 +1,1 @@
+"""Measurements of this machine, as `make bench` prints them."""
