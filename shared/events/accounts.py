@@ -14,6 +14,7 @@ from shared.events.values import (
     Attitude,
     CampaignId,
     ContactId,
+    ContractId,
     CustomFields,
     Email,
     EmployeeId,
@@ -53,6 +54,9 @@ __all__ = [
     "ContactProfileChanged",
     "ContactProfileFact",
     "ContactWithdrawn",
+    "CustomerDealsFact",
+    "DealCounted",
+    "DealUncounted",
     "Lifecycle",
     "Milestone",
     "TeamAccess",
@@ -207,6 +211,7 @@ class AccountLifecycleMoved(AccountFact, topic="accounts.AccountLifecycleMoved.v
 
     from_stage: Lifecycle
     to_stage: Lifecycle
+    since: AwareDatetime
     reason: Label | None = None
 
 
@@ -234,6 +239,26 @@ class AccountWithdrawn(AccountFact, topic="accounts.AccountWithdrawn.v1"):
 
     lead_id: LeadId | None = None
     reason: Label
+
+
+class CustomerDealsFact(Event):
+    """A fact about what one customer has bought, known even before the account is."""
+
+    stream_kind: ClassVar[str] = "customer_deals"
+
+    account_id: AccountId
+    opportunity_id: OpportunityId | None = None
+    contract_id: ContractId | None = None
+
+
+class DealCounted(CustomerDealsFact, topic="accounts.DealCounted.v1"):
+    """A won opportunity, or a contract in force, counts towards the customer's lifecycle."""
+
+    made_at: AwareDatetime
+
+
+class DealUncounted(CustomerDealsFact, topic="accounts.DealUncounted.v1"):
+    """A deal that was counted turned out to be none."""
 
 
 class ContactFact(Event):

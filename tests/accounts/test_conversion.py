@@ -1,0 +1,137 @@
+from datetime import timedelta
+
+import pytest
+
+from services.accounts.application import AccountsApplication
+from services.accounts.commands import OpenConvertedAccount, WithdrawConversion
+from services.accounts.policies.expire_team_member import expire_team_member
+from services.accounts.policies.open_converted_account import open_converted_account
+from services.accounts.policies.withdraw_reverted_conversion import withdraw_reverted_conversion
+from services.accounts.service import SERVICE
+from shared.chassis.shapes import Cancel, Command, Later
+from shared.chassis.testing import NOON, recorded, scenario
+from shared.events.accounts import (
+    AccountKind,
+    AccountOpened,
+    AccountWithdrawn,
+    ActivityDone,
+    ContactAdded,
+    ContactWithdrawn,
+    TeamMemberRemoved,
+    TeamRemoval,
+)
+from shared.events.leads import ConversionReverted, LeadConverted
+from tests.accounts.builders import (
+    ACCOUNT,
+    CONTACT,
+    LEAD,
+    account_opened,
+    activity_done,
+    contact_added,
+    conversion_reverted,
+    lead_converted,
+    team_member_added,
+)
+
+pytestmark = pytest.mark.capability("LEA-16")
+
+
+def reaction(fact: LeadConverted | ConversionReverted) -> Command:
+    policy = (
+        open_converted_account
+        if isinstance(fact, LeadConverted)
+        else withdraw_reverted_conversion
+    )
+    (command,) = policy(recorded(fact, LEAD))
+    assert isinstance(command, Command)
+    return command
+
+
+def test_a_conversion_opens_account_contact_and_what_was_done() -> None:
+    done = scenario(AccountsApplication).when(reaction(lead_converted()))
+    done.then(
+        AccountOpened(
+            name="王府井百货",
+            phones=("+8613912345678",),
+            owner_id="lin",
+            lead_id=LEAD,
+            channel="web form",
+        ),
+        ContactAdded(
+            name="王小明",
+            phones=("+8613912345678",),
+            account_id=ACCOUNT,
+            is_primary=True,
+            lead_id=LEAD,
+        ),
+        activity_done(
+            contact_ids=(CONTACT,),
+            lead_id=LEAD,
+            method="call",
+            result="问了价格",
+            follow_up_id="follow-up-1",
+        ),
+    )
+    assert done.news[2].occurred_at == NOON - timedelta(days=3)
+
+
+def test_a_person_becomes_a_personal_account() -> None:
+    command = reaction(lead_converted(is_person=True))
+    assert isinstance(command, OpenConvertedAccount)
+    assert command.kind is AccountKind.PERSON
+
+
+def test_a_conversion_into_what_exists_only_carries_activities_along() -> None:
+    scenario(AccountsApplication).given(ACCOUNT, account_opened()).given(
+        CONTACT, contact_added()
+    ).when(reaction(lead_converted(opens_account=False, opens_contact=False))).then_kinds(
+        ActivityDone
+    )
+
+
+def test_redelivery_opens_nothing_twice() -> None:
+    command = reaction(lead_converted())
+    given = scenario(AccountsApplication).when(command, command_id="reaction-1")
+    given.then_kinds(AccountOpened, ContactAdded, ActivityDone)
+    given.when(command, command_id="reaction-1").then_nothing()
+
+
+def test_an_erased_person_is_still_converted() -> None:
+    erased = lead_converted(
+        account_name=None, contact_name=None, phones=None, follow_ups=None
+    )
+    scenario(AccountsApplication).when(reaction(erased)).then_kinds(AccountOpened, ContactAdded)
+
+
+def test_a_reverted_conversion_withdraws_exactly_what_it_opened() -> None:
+    given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).given(
+        CONTACT, contact_added()
+    )
+    given.when(reaction(conversion_reverted(withdraws_account=False))).then(
+        ContactWithdrawn(account_id=ACCOUNT, lead_id=LEAD, reason="wrong company")
+    )
+    given.when(reaction(conversion_reverted())).then(
+        AccountWithdrawn(lead_id=LEAD, reason="wrong company")
+    )
+    given.when(reaction(conversion_reverted())).then_nothing()
+
+
+def test_reverting_what_never_arrived_is_harmless() -> None:
+    command = reaction(conversion_reverted())
+    assert isinstance(command, WithdrawConversion)
+    scenario(AccountsApplication).when(command).then_nothing()
+
+
+def test_memberships_with_an_end_wait_for_it() -> None:
+    ends = NOON + timedelta(days=7)
+    (waiting,) = expire_team_member(recorded(team_member_added(expires_at=ends), ACCOUNT))
+    assert isinstance(waiting, Later)
+    assert waiting.at == ends
+    gone = TeamMemberRemoved(employee_id="mei", because=TeamRemoval.REMOVED)
+    assert expire_team_member(recorded(gone, ACCOUNT)) == [Cancel(waiting.key)]
+    assert expire_team_member(recorded(team_member_added(), ACCOUNT)) == [Cancel(waiting.key)]
+
+
+def test_every_deadline_is_a_command_of_the_service() -> None:
+    assert {"ExpireTeamMember", "ReviewLifecycle"} <= set(AccountsApplication.commands())
+    assert SERVICE.listens() == {"accounts", "billing", "leads", "pipeline"}
