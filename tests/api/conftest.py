@@ -37,19 +37,19 @@ def opened() -> Iterator[OpenService]:
 
 @pytest.fixture
 def fold(opened: OpenService) -> Callable[[], None]:
+    return lambda: catch_up(opened)
+
+
+def catch_up(opened: OpenService) -> None:
     """Do what the worker does: bring the read models up to the log."""
-
-    def catch_up() -> None:
-        facts = opened.log.read(0, 10_000)
-        with opened.views_database.transaction() as connection:
-            for projection in SERVICE.projections:
-                known = tracking.position(connection, projection.name, "toy")
-                new = [fact for fact in facts if fact.position > known]
-                if new and "toy" in projection.contexts():
-                    opened.projector.apply(connection, projection, new)
-                    tracking.advance(connection, projection.name, "toy", new[-1].position)
-
-    return catch_up
+    facts = opened.log.read(0, 10_000)
+    with opened.views_database.transaction() as connection:
+        for projection in SERVICE.projections:
+            known = tracking.position(connection, projection.name, "toy")
+            new = [fact for fact in facts if fact.position > known]
+            if new and "toy" in projection.contexts():
+                opened.projector.apply(connection, projection, new)
+                tracking.advance(connection, projection.name, "toy", new[-1].position)
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ def test_a_broken_rule_is_named_with_its_facts(call: Call) -> None:
     assert problem["details"] == {"reader": "li", "since": "2026-01-02"}
 
 
-def test_each_refusal_has_its_status(call: Call) -> None:
+def test_each_refusal_has_its_status(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.chassis.service._PATIENCE", 0)
     book = call("AddBook", title="Atlas", isbn="1")
     missing = refused(call, "LendBook", book_id="nowhere", reader="wang")
     assert missing[0] is grpc.StatusCode.NOT_FOUND

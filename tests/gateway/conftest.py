@@ -1,6 +1,6 @@
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,9 +11,12 @@ from fastapi import FastAPI
 
 from gateway import create_app
 from shared.chassis.api.binder import ApiServer
-from tests.api.conftest import contract, fold, opened, proto, server
+from shared.chassis.api.identity import DevelopmentIdentity
+from shared.chassis.service import OpenService, open_service
+from tests.api.conftest import SECRET, catch_up, proto
+from tests.api.toy import SERVICE
 
-__all__ = ["contract", "fold", "opened", "proto", "server"]
+__all__ = ["proto"]
 
 
 class Announced(uvicorn.Server):
@@ -43,8 +46,24 @@ def serving(app: FastAPI) -> Iterator[str]:
             thread.join(10)
 
 
+@pytest.fixture(scope="session")
+def opened() -> Iterator[OpenService]:
+    opened = open_service(SERVICE)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def client(server: ApiServer, proto: Path) -> Iterator[httpx.Client]:
+def fold(opened: OpenService) -> Callable[[], None]:
+    return lambda: catch_up(opened)
+
+
+@pytest.fixture(scope="session")
+def client(opened: OpenService, proto: Path) -> Iterator[httpx.Client]:
+    """The gateway before a toy service: one for all tests, so these count from what they find."""
+    server = ApiServer([opened], identity=DevelopmentIdentity(SECRET), proto=proto)
+    server.start()
     app = create_app({"toy": server.address}, proto=proto, max_body=4096)
     with serving(app) as address, httpx.Client(base_url=address) as client:
         yield client
+    server.stop(grace=0)

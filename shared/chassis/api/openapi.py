@@ -32,7 +32,7 @@ class _WireSchema(GenerateJsonSchema):
         sign = "" if schema.get("ge", -1) >= 0 or schema.get("gt", -1) >= 0 else "-?"
         return {"type": "string", "format": "decimal", "pattern": rf"^{sign}\d+{fraction}$"}
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+    def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
