@@ -1,0 +1,1 @@
+"""What support means: tickets, promises, surveys, and the rules they keep."""

@@ -1,0 +1,1 @@
+"""What support does of itself when something has happened."""
