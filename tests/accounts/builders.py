@@ -15,7 +15,7 @@ from shared.events.accounts import (
 )
 from shared.events.billing import ContractActivated
 from shared.events.leads import CarriedFollowUp, ConversionReverted, LeadConverted
-from shared.events.pipeline import OpportunityReopened, OpportunityWon, ForecastCategory
+from shared.events.pipeline import ForecastCategory, OpportunityReopened, OpportunityWon
 from shared.events.values import Money
 
 ACCOUNT = "account-1"

@@ -60,7 +60,7 @@ def test_an_account_is_opened_with_everything_known_of_it() -> None:
             addresses=(Address(country="CN", city="北京"),),
             phones=("139 1234 5678", "+86 139 1234 5678", "010-65126677"),
             fax="010-65126678",
-            emails=("Info@Example.COM",),
+            emails=("Wang@Example.COM",),
             industry="零售",
             bank_accounts=(BankAccount(bank="工商银行", number="6222 0000"),),
             custom={"vip": True},
@@ -74,7 +74,7 @@ def test_an_account_is_opened_with_everything_known_of_it() -> None:
             addresses=(Address(country="CN", city="北京"),),
             phones=("+8613912345678", "+861065126677"),
             fax="+861065126678",
-            emails=("Info@example.com",),
+            emails=("Wang@example.com",),
             industry="零售",
             bank_accounts=(BankAccount(bank="工商银行", number="6222 0000"),),
             custom={"vip": True},
@@ -128,7 +128,7 @@ def test_ids_numbers_and_external_ids_are_given_once(again: OpenAccount) -> None
     first = OpenAccount(
         account_id=ACCOUNT, name="A", number="K-1", source="maven", external_id="7"
     )
-    scenario(AccountsApplication).after(first).when(again).then_refused(Taken, )
+    scenario(AccountsApplication).after(first).when(again).then_refused(Taken )
 
 
 def test_the_same_external_id_of_another_source_is_another_account() -> None:

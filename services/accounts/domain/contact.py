@@ -152,7 +152,7 @@ def _after(contact: Contact, event: Event) -> Contact:
         case ContactLinked():
             return replace(contact, roles={**contact.roles, event.account_id: event})
         case ContactLeft():
-            rest = {where: link for where, link in contact.roles.items() if where != event.account_id}
+            rest = {at: link for at, link in contact.roles.items() if at != event.account_id}
             return replace(contact, roles=rest)
         case ContactWithdrawn():
             return replace(contact, withdrawn=True)
