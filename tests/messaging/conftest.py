@@ -13,7 +13,16 @@ from shared.chassis.messaging import Delivery, pull_from
 from shared.chassis.service import OpenService, open_service
 from shared.chassis.shapes import Projection
 from shared.chassis.testing import NOON, issue
-from tests.messaging.toys import DINING, KITCHEN, CancelOrder, Dishes, Kitchen, PlaceOrder, Tables
+from tests.messaging.toys import (
+    DINING,
+    KITCHEN,
+    CancelOrder,
+    Dishes,
+    Kitchen,
+    PlaceOrder,
+    ServeDish,
+    Tables,
+)
 
 
 @dataclass
@@ -53,6 +62,11 @@ class House:
         command = CancelOrder(order_id=order_id)
         self.dining.application.handle(issue(command, at=self.clock.now()))
 
+    def serve(self, order_id: str) -> None:
+        assert self.kitchen.application is not None
+        command = ServeDish(order_id=order_id)
+        self.kitchen.application.handle(issue(command, at=self.clock.now()))
+
     def rows(self, projection: type[Projection]) -> list[dict[str, Any]]:
         table = projection.table
         with self.kitchen.views_database.read() as connection:
@@ -69,7 +83,8 @@ class House:
 
 def open_house(data: Path | None) -> House:
     clock = HandClock()
-    return House(open_service(DINING, data, clock), open_service(KITCHEN, data, clock), clock)
+    dining, kitchen = (open_service(s, data, clock, durable=False) for s in (DINING, KITCHEN))
+    return House(dining, kitchen, clock)
 
 
 @pytest.fixture

@@ -51,6 +51,10 @@ class DishBinned(Event, topic="kitchen.DishBinned.v1"):
     """Nobody fetched it in time."""
 
 
+class DishServed(Event, topic="kitchen.DishServed.v1"):
+    """It left for the table."""
+
+
 class PlaceOrder(Command):
     order_id: str
     table: int
@@ -68,6 +72,10 @@ class CookDish(Command):
 
 
 class BinDish(Command):
+    order_id: str
+
+
+class ServeDish(Command):
     order_id: str
 
 
@@ -144,6 +152,9 @@ class Kitchen(Application):
 
         return self.commit(command, decide)
 
+    def serve_dish(self, command: ServeDish) -> Answer:
+        return self.change(Dish, command.order_id, lambda _: [DishServed()], command)
+
     def bin_dish(self, command: BinDish) -> Answer:
         def decide(work: Work) -> str:
             dish = work.find(Dish, command.order_id)
@@ -156,7 +167,7 @@ class Kitchen(Application):
         return self.commit(command, decide)
 
 
-@whenever(OrderPlaced, OrderCancelled)
+@whenever(OrderPlaced, OrderCancelled, DishServed)
 def cook_what_is_ordered(recorded: Recorded[Any]) -> Sequence[Reaction]:
     match recorded.event:
         case OrderPlaced(dish=dish):
@@ -165,7 +176,7 @@ def cook_what_is_ordered(recorded: Recorded[Any]) -> Sequence[Reaction]:
                 CookDish(order_id=order_id, dish=dish),
                 Later(recorded.occurred_at + GRACE, BinDish(order_id=order_id), order_id),
             ]
-        case OrderCancelled():
+        case OrderCancelled() | DishServed():
             return [Cancel(recorded.stream_id)]
     return []
 

@@ -150,6 +150,10 @@ class Deadlines:
         with self.database.read() as connection:
             return connection.execute(select(func.min(deadlines.c.at))).scalar()
 
+    def due(self, now: datetime) -> int:
+        """Return how many deadlines have come by `now`."""
+        return due(self.database, now)
+
     def poll(self) -> int:
         """Keep what is due; to be called every few milliseconds.
 
@@ -227,7 +231,7 @@ class Deadlines:
                 kind=parking.Kind.DEADLINE,
                 error=describe(error),
                 at=self._clock.now(),
-                body=orjson.dumps(row),
+                body=orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS),
             )
 
     def _issue(self, row: Mapping[str, Any]) -> None:

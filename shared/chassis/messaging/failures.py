@@ -1,5 +1,8 @@
 """What a failure means for delivery: wait for better times, or park."""
 
+import sqlite3
+
+import psycopg
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
@@ -8,7 +11,15 @@ from shared.events.base import UnknownTopic
 
 __all__ = ["OUTAGE", "describe", "is_final"]
 
-OUTAGE = (OperationalError, InterfaceError, InternalError, Unavailable, UnknownTopic)
+OUTAGE = (
+    OperationalError,
+    InterfaceError,
+    InternalError,
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    Unavailable,
+    UnknownTopic,
+)
 """Failures of the surroundings: the same fact succeeds once they are over, so nothing is parked."""
 
 
