@@ -1,20 +1,24 @@
+import json
+import threading
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm
 
 from shared.chassis.api.identity import (
     DEVELOPMENT_ISSUER,
     DevelopmentIdentity,
     IssuedIdentity,
-    development_secret,
     issue_token,
 )
 from shared.chassis.api.rights import permits
-from shared.chassis.shapes import Unauthenticated
+from shared.chassis.shapes import Unauthenticated, Unavailable
 
 SECRET = "s" * 40
 ISSUER = "https://login.example.com"
@@ -97,10 +101,49 @@ def test_production_refuses_the_development_issuer() -> None:
         IssuedIdentity(DEVELOPMENT_ISSUER, key="")
 
 
-def test_an_installation_keeps_its_secret_to_itself(tmp_path: Path) -> None:
-    secret = development_secret(tmp_path)
-    assert development_secret(tmp_path) == secret
-    assert (tmp_path / "token.secret").stat().st_mode & 0o077 == 0
+@contextmanager
+def publishing(key: ec.EllipticCurvePrivateKey) -> Iterator[str]:
+    """An issuer that publishes its keys; gives its address."""
+    published = ECAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "k1", "use": "sig"}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            here = f"http://{self.headers['Host']}"
+            body = {
+                "/.well-known/openid-configuration": {"issuer": here, "jwks_uri": f"{here}/keys"},
+                "/keys": {"keys": [published]},
+            }[self.path]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_keys_are_those_the_issuer_publishes(key: ec.EllipticCurvePrivateKey) -> None:
+    with publishing(key) as issuer:
+        claims = {"iss": issuer, "aud": "annals", "sub": "wang", "exp": time.time() + 60}
+        token = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "k1"})
+        for identity in (IssuedIdentity(issuer), IssuedIdentity(issuer, keys_url=f"{issuer}/keys")):
+            assert identity.identify(f"Bearer {token}").id == "wang"
+        stranger = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "k2"})
+        with pytest.raises(Unauthenticated):
+            identity.identify(f"Bearer {stranger}")
+
+
+def test_an_issuer_that_cannot_be_reached_is_no_proof_against_the_token(
+    key: ec.EllipticCurvePrivateKey,
+) -> None:
+    with pytest.raises(Unavailable):
+        IssuedIdentity("http://127.0.0.1:1").identify(signed(key))
 
 
 def test_roles_may_what_their_patterns_say() -> None:

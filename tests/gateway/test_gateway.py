@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway import create_app
 from shared.chassis.api.binder import ApiServer
@@ -295,6 +296,21 @@ def test_a_service_that_is_away_is_a_problem(opened: OpenService, proto: Path) -
         assert answer.json()["detail"] == "the toy service cannot be reached"
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
+
+
+def test_what_a_service_answers_is_not_asked_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.chassis.service._PATIENCE", 0)
+
+    def asked() -> float:
+        labels = {"method": "/annals.toy.v1.Toy/GetBook", "code": "UNAVAILABLE"}
+        return REGISTRY.get_sample_value("annals_rpc_calls_total", labels) or 0
+
+    before = asked()
+    answer = client.get("/v1/books/b?min_position=toy:99999999")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert asked() == before + 1
 
 
 def test_the_document_describes_every_route(client: httpx.Client) -> None:

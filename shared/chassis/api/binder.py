@@ -29,7 +29,6 @@ from shared.chassis.shapes import (
     Forbidden,
     Invalid,
     Refused,
-    Unavailable,
     fresh_id,
 )
 
@@ -43,7 +42,7 @@ _ID = re.compile(r"^[\x21-\x7e]{1,200}$")
 _CALLS = Counter("annals_rpc_calls", "Calls by method and status.", ["method", "code"])
 _SECONDS = Histogram("annals_rpc_seconds", "Seconds in the service by method.", ["method"])
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
-_NO_RETRY = (("grpc-retry-pushback-ms", "-1"),)
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """Tells the client's retry policy that an answer is final (gRFC A6)."""
 
 Answerer = Callable[[Any, Mapping[str, str], Actor], Any]
@@ -173,8 +172,6 @@ def guarded(
                 raise Forbidden(rpc.right)
             return answer(message, metadata, actor)
         except Refused as refusal:
-            if isinstance(refusal, Unavailable):
-                context.set_trailing_metadata(_NO_RETRY)
             return status_of(refusal)
         except Exception as error:  # noqa: BLE001 - told to the log, hidden from the caller
             return status_of_error(error, rpc.path)
@@ -187,11 +184,17 @@ def guarded(
         seconds.observe(time.perf_counter() - started)
         if isinstance(result, status_pb2.Status):
             _CALLS.labels(rpc.path, _CODES[result.code]).inc()
-            context.abort_with_status(rpc_status.to_status(result))
+            context.abort_with_status(_final(result))
         accepted.inc()
         return result
 
     return handle
+
+
+def _final(status: status_pb2.Status) -> grpc.Status:
+    """Return a status that no retry policy takes for a broken connection."""
+    told = rpc_status.to_status(status)
+    return told._replace(trailing_metadata=(*told.trailing_metadata, _NO_RETRY))
 
 
 def _answerer(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> Answerer:

@@ -17,7 +17,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from shared.chassis.shapes import FieldViolation, Invalid
 
-__all__ = ["MAX_DEPTH", "full_reader", "reader", "texts_writer", "writer"]
+__all__ = ["MAX_DEPTH", "full_reader", "plain_struct", "reader", "texts_writer", "writer"]
 
 MAX_DEPTH = 32
 """Values nested deeper than this are refused."""
@@ -378,7 +378,8 @@ def _moment(value: Any) -> datetime:
         raise Invalid.one("", f"a timestamp is out of range: {value.seconds} seconds") from error
 
 
-def _plain_struct(value: Any) -> dict[str, Any]:
+def plain_struct(value: Any) -> dict[str, Any]:
+    """Return a `google.protobuf.Struct` as a dictionary; whole numbers are whole again."""
     return {key: _plain_value(item) for key, item in value.fields.items()}
 
 
@@ -394,13 +395,13 @@ def _plain_value(value: Any) -> Any:
         case "list_value":
             return [_plain_value(item) for item in value.list_value.values]
         case "struct_value":
-            return _plain_struct(value.struct_value)
+            return plain_struct(value.struct_value)
         case _:
             return None
 
 
 _READ_KNOWN: dict[str, Callable[[Any], Any]] = {
     "google.protobuf.Timestamp": _moment,
-    "google.protobuf.Struct": _plain_struct,
+    "google.protobuf.Struct": plain_struct,
     "google.protobuf.Value": _plain_value,
 }

@@ -17,6 +17,7 @@ from google.protobuf import struct_pb2
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import ValidationError
 
+from shared.chassis.api.codec import plain_struct
 from shared.chassis.shapes import (
     BrokenRule,
     Conflict,
@@ -71,6 +72,7 @@ _TABLE = (
     _Kind(None, grpc.StatusCode.INTERNAL, 500, "The server failed"),
 )
 _BY_CODE = {kind.code.value[0]: kind for kind in _TABLE}
+_RULE = next(kind for kind in _TABLE if kind.refusal is BrokenRule)
 _INTERNAL = _TABLE[-1]
 
 
@@ -86,7 +88,7 @@ def invalid(error: ValidationError) -> Invalid:
 
 def status_of(refusal: Refused) -> status_pb2.Status:
     """Return a refusal as it travels over gRPC."""
-    kind = next(k for k in _TABLE if k.refusal is not None and isinstance(refusal, k.refusal))
+    kind = next((k for k in _TABLE if k.refusal and isinstance(refusal, k.refusal)), _RULE)
     status = status_pb2.Status(code=kind.code.value[0], message=refusal.message)
     facts = {key: _json(value) for key, value in refusal.details.items()}
     _pack(
@@ -147,7 +149,7 @@ def problem_of(status: status_pb2.Status) -> dict[str, Any]:
         if packed.Unpack(info):
             rule, facts = info.reason, facts or dict(info.metadata)
         elif packed.Unpack(details):
-            facts = {key: _whole(value) for key, value in details.items()}
+            facts = plain_struct(details)
         elif packed.Unpack(bad_request):
             violations = [
                 FieldViolation(v.field, v.description) for v in bad_request.field_violations
@@ -214,8 +216,3 @@ def _listed(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _whole(value: Any) -> Any:
-    """Return numbers of a Struct, which are doubles, as the whole numbers they were."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -5,18 +5,16 @@ installation issues its own (`issue_token`) and lets whoever has none act as the
 administrator; production refuses both.
 """
 
-import os
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import jwt
 import structlog
 
 from shared.chassis.api.rights import ADMINISTRATOR
-from shared.chassis.shapes import Actor, Unauthenticated
+from shared.chassis.shapes import Actor, Unauthenticated, Unavailable
 
 __all__ = [
     "DEVELOPMENT_ADMINISTRATOR",
@@ -24,7 +22,6 @@ __all__ = [
     "DevelopmentIdentity",
     "Identity",
     "IssuedIdentity",
-    "development_secret",
     "issue_token",
 ]
 
@@ -38,6 +35,7 @@ _AUDIENCE = "annals"
 _ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 _REMEMBERED = 4096
 _LONGEST = 8192
+_PATIENCE = 5.0
 
 _log = structlog.get_logger()
 
@@ -72,6 +70,8 @@ class _Tokens:
             claims = self._verify(token.strip())
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
+        except jwt.PyJWKClientConnectionError as error:
+            raise Unavailable("the issuer of tokens cannot be asked for its keys") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated("the token is not valid here") from error
         actor = _actor(claims)
@@ -85,7 +85,7 @@ class DevelopmentIdentity:
     """Identity of an embedded installation: its own tokens, or none.
 
     Args:
-        secret: what `issue_token` signs with, see `development_secret`.
+        secret: what `issue_token` signs with.
         anonymous: who acts without a token; None asks everybody for one.
     """
 
@@ -114,16 +114,18 @@ class DevelopmentIdentity:
 
 
 class IssuedIdentity:
-    """Identity in production: tokens of the company's issuer, signed with a private key.
+    """Identity in production: tokens of the company's issuer, signed with its private key.
 
     Args:
         issuer: the `iss` claim, e.g. `https://login.example.com/realms/acme`.
         audience: the `aud` claim.
-        key: the issuer's public key in PEM form.
-        keys_url: where the issuer publishes its keys (JWKS, RFC 7517), when `key` is not given.
+        key: the issuer's public key in PEM form; when None, its published keys are fetched when the
+            first token comes.
+        keys_url: where it publishes them (RFC 7517); when None, the issuer is asked (OpenID Connect
+            Discovery 1.0, section 4).
 
     Raises:
-        ValueError: the issuer is the development issuer, or neither key nor keys are given.
+        ValueError: the issuer is the development issuer.
     """
 
     def __init__(
@@ -136,27 +138,43 @@ class IssuedIdentity:
     ) -> None:
         if issuer == DEVELOPMENT_ISSUER:
             raise ValueError("production does not accept the development issuer")
-        if (key is None) == (keys_url is None):
-            raise ValueError("give the issuer's key or the address of its keys")
-        published = jwt.PyJWKClient(keys_url, cache_keys=True) if keys_url else None
-
-        def verify(token: str) -> dict[str, Any]:
-            return jwt.decode(
-                token,
-                published.get_signing_key_from_jwt(token).key if published else str(key),
-                algorithms=list(_ASYMMETRIC),
-                audience=audience,
-                issuer=issuer,
-                options={"require": ["exp", "sub"]},
-            )
-
-        self._tokens = _Tokens(verify)
+        self._issuer = issuer
+        self._audience = audience
+        self._key = key
+        self._keys_url = keys_url
+        self._published: jwt.PyJWKClient | None = None
+        self._tokens = _Tokens(self._verify)
 
     def identify(self, authorization: str | None) -> Actor:
         """See `Identity`."""
         if not authorization:
             raise Unauthenticated("send `Authorization: Bearer <token>`")
         return self._tokens.actor(authorization)
+
+    def _verify(self, token: str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            self._key or self._keys().get_signing_key_from_jwt(token).key,
+            algorithms=list(_ASYMMETRIC),
+            audience=self._audience,
+            issuer=self._issuer,
+            options={"require": ["exp", "sub"]},
+        )
+
+    def _keys(self) -> jwt.PyJWKClient:
+        if self._published is None:
+            self._published = jwt.PyJWKClient(
+                self._keys_url or self._discovered(), timeout=_PATIENCE
+            )
+        return self._published
+
+    def _discovered(self) -> str:
+        address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+        try:
+            told = httpx.get(address, timeout=_PATIENCE).raise_for_status().json()
+            return str(told["jwks_uri"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise Unavailable("the issuer of tokens cannot be asked for its keys") from error
 
 
 def issue_token(
@@ -171,7 +189,7 @@ def issue_token(
     """Return a development token for a member of staff.
 
     Args:
-        secret: the installation's, see `development_secret`.
+        secret: the installation's.
         employee_id: becomes the actor of every command.
         name: for people.
         roles: what the employee may do follows from these.
@@ -190,18 +208,6 @@ def issue_token(
         "exp": now + lifetime,
     }
     return jwt.encode(claims, secret, algorithm="HS256")
-
-
-def development_secret(data: Path) -> str:
-    """Return the secret of the installation in the folder `data`; make it when there is none."""
-    path = data / "token.secret"
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(file, "w") as opened:
-        opened.write(secret := secrets.token_hex(32))
-    return secret
 
 
 def _actor(claims: dict[str, Any]) -> Actor:

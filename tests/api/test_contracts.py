@@ -1,0 +1,28 @@
+"""The committed contracts are those of the services as they stand."""
+
+from importlib import import_module
+
+import pytest
+
+from gateway import create_app
+from shared.chassis.api.contract import PROTO, all_contracts
+from shared.chassis.api.protogen import compile_proto, stale
+
+SERVICES = sorted(path.parent.name for path in PROTO.parent.glob("services/*/service.py"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_contract_is_up_to_date(name: str) -> None:
+    service = import_module(f"services.{name}.service").SERVICE
+    assert stale(service) == [], "run `make proto`"
+
+
+def test_the_log_contract_is_compiled() -> None:
+    log = PROTO / "annals" / "log" / "v1" / "log.proto"
+    assert log.with_suffix(".binpb").read_bytes() == compile_proto([log])
+
+
+def test_the_gateway_serves_all_contracts_side_by_side() -> None:
+    contracts = {contract.context: "127.0.0.1:1" for contract in all_contracts()}
+    paths = create_app(contracts).openapi()["paths"]
+    assert len(paths) >= len(contracts)
