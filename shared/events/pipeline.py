@@ -4,6 +4,8 @@ from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import AwareDatetime
+
 from shared.events.base import Event, Personal
 from shared.events.values import (
     AccountId,
@@ -38,6 +40,7 @@ __all__ = [
     "OpportunityOpened",
     "OpportunityOwnerChanged",
     "OpportunityReopened",
+    "OpportunityStalled",
     "OpportunityWithdrawn",
     "OpportunityWon",
     "Price",
@@ -186,6 +189,10 @@ class OpportunityOpened(
     process_id: ProcessId
     process_version: int
     stage: Slug
+    entered_at: AwareDatetime
+    """When the deal entered the stage."""
+    stalls_at: AwareDatetime | None = None
+    """When it will have stood there for one and a half times the days expected."""
     probability: Probability
     forecast: ForecastCategory
     unit_id: UnitId | None = None
@@ -222,6 +229,10 @@ class StageMoved(OpportunityFact, topic="pipeline.StageMoved.v1"):
     to_stage: Slug
     days_in_stage: Figure
     """How long it had stood in the stage it left."""
+    entered_at: AwareDatetime
+    """When the deal entered the stage."""
+    stalls_at: AwareDatetime | None = None
+    """When it will have stood there for one and a half times the days expected."""
     process_id: ProcessId
     process_version: int
     probability: Probability
@@ -229,6 +240,14 @@ class StageMoved(OpportunityFact, topic="pipeline.StageMoved.v1"):
     amount: Money | None = None
     confirmed: tuple[str, ...] = ()
     """Points of the new stage's checklist confirmed on entry."""
+
+
+class OpportunityStalled(OpportunityFact, topic="pipeline.OpportunityStalled.v1"):
+    """The deal has stood in its stage for one and a half times the days expected."""
+
+    stage: Slug
+    entered_at: AwareDatetime
+    """When the deal entered the stage."""
 
 
 class OpportunityWon(OpportunityFact, topic="pipeline.OpportunityWon.v1", subject="account_id"):
@@ -262,6 +281,10 @@ class OpportunityReopened(
     """A settled deal was taken up again."""
 
     to_stage: Slug
+    entered_at: AwareDatetime
+    """When the deal entered the stage."""
+    stalls_at: AwareDatetime | None = None
+    """When it will have stood there for one and a half times the days expected."""
     probability: Probability
     forecast: ForecastCategory
     reason: Label
