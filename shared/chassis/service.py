@@ -12,6 +12,7 @@ from shared.chassis.application import Application
 from shared.chassis.clock import Clock, SystemClock
 from shared.chassis.database import Database
 from shared.chassis.eventstore import EventLog
+from shared.chassis.projections.past import Hindsight
 from shared.chassis.projections.projector import Projector
 from shared.chassis.shapes.command import Actor, Answer, Request
 from shared.chassis.shapes.errors import Unavailable
@@ -86,9 +87,11 @@ class OpenService:
     clock: Clock
     application: Application | None = None
     projector: Projector = field(init=False)
+    hindsight: Hindsight = field(init=False)
 
     def __post_init__(self) -> None:
         self.projector = Projector(self.service.projections)
+        self.hindsight = Hindsight(self.service.projections)
         with self.views_database.transaction() as connection:
             tracking.create(connection)
             self.projector.prepare(connection)
@@ -111,7 +114,9 @@ class OpenService:
             context, _, position = query.min_position.partition(":")
             self._wait(context, int(position))
         with self.views_database.read() as connection:
-            return question.answer(query, Reader(connection, actor))
+            return question.answer(
+                query, Reader(connection, actor, self.clock.now(), self.hindsight)
+            )
 
     def _wait(self, context: str, position: int) -> None:
         wanted = [p.name for p in self.service.projections if context in p.contexts()]

@@ -22,8 +22,8 @@ from shared.chassis.shapes.errors import (
 )
 from shared.chassis.shapes.ids import derived_id, fresh_id
 from shared.chassis.shapes.policy import Cancel, Later, Policy, Reaction, derived, whenever
-from shared.chassis.shapes.projection import Key, Projection, Row
-from shared.chassis.shapes.query import ListQuery, Page, Query, Question, Reader, View
+from shared.chassis.shapes.projection import Key, Projection, Row, blank
+from shared.chassis.shapes.query import ListQuery, Page, PastQuery, Query, Question, Reader, View
 
 __all__ = [
     "Actor",
@@ -45,6 +45,7 @@ __all__ = [
     "ListQuery",
     "NotFound",
     "Page",
+    "PastQuery",
     "Policy",
     "Projection",
     "Query",
@@ -58,6 +59,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "View",
+    "blank",
     "derived",
     "derived_id",
     "fold",

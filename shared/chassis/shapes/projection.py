@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from shared.events.base import Event, Recorded
 
-__all__ = ["Key", "Projection", "Row"]
+__all__ = ["Key", "Projection", "Row", "blank"]
 
 Row = Mapping[str, Any]
 """Column name to Python value; never changed in place."""
@@ -48,3 +48,11 @@ class Projection:
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         """Return the row at `key` after this fact; None means there is no row."""
         raise NotImplementedError
+
+
+def blank(table: Table, key: Key) -> dict[str, Any]:
+    """Return a row of `table` at `key` of which nothing else is known yet."""
+    names = [column.name for column in table.primary_key.columns]
+    row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)
+    row.update(zip(names, key, strict=True))
+    return row

@@ -1,17 +1,22 @@
 """Queries: questions to a context's read models, answered by plain functions beside their projection."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from shared.chassis.shapes.command import Actor, Request
 
-__all__ = ["ListQuery", "Page", "Query", "Question", "Reader", "View"]
+__all__ = ["ListQuery", "Page", "Past", "PastQuery", "Query", "Question", "Reader", "View"]
 
 V = TypeVar("V", bound="View")
+
+Past = Literal["occurred", "recorded"]
+"""Business time, or the time of recording."""
 
 
 class View(BaseModel):
@@ -48,12 +53,49 @@ class ListQuery(Query):
     page_token: Annotated[str | None, Field(max_length=1000)] = None
 
 
+class PastQuery(Query):
+    """A question that can also be asked of a past moment."""
+
+    as_of: AwareDatetime | None = None
+    """Answer as it was at this moment; now, when left out."""
+    time: Past = "occurred"
+    """Whether `as_of` means when things happened, or when they were recorded."""
+
+
+class Looking(Protocol):
+    """Opens read models as they were; `shared.chassis.projections.past` does it."""
+
+    def at(
+        self, live: Connection, moment: datetime, time: Past, about: Iterable[str] | None
+    ) -> AbstractContextManager[Connection]:
+        """Return a connection to the read models of that moment."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What a query function may use: a consistent read of the context's views, and who asks."""
+    """What a query function may use: a consistent read of the context's views, and who asks when."""
 
     connection: Connection
     actor: Actor
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    hindsight: Looking | None = None
+
+    @contextmanager
+    def at(self, query: PastQuery, about: Iterable[str] | None = None) -> Iterator["Reader"]:
+        """Open the read models at the moment the query asks for: these, or those of the past.
+
+        Args:
+            query: says the moment.
+            about: ids the answer depends on, when it is about few; None for all.
+        """
+        if query.as_of is None:
+            yield self
+            return
+        if self.hindsight is None:
+            raise LookupError("this service keeps no facts to look back on")
+        with self.hindsight.at(self.connection, query.as_of, query.time, about) as then:
+            yield Reader(then, self.actor, query.as_of, self.hindsight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,395 @@
+"""Customer 360 and the timeline: everything known about one customer, now or at any past moment."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Table, func, literal, select, union
+
+from services.analytics.projections.deals import deals
+from services.analytics.projections.leads import leads
+from services.analytics.projections.money import (
+    LedgerAccountView,
+    contracts,
+    invoices,
+    ledger_of,
+    payments,
+)
+from services.analytics.projections.people import (
+    activities,
+    contact_roles,
+    contacts,
+    customers,
+    owner_spells,
+)
+from services.analytics.projections.service_desk import quotes, ratings, tickets
+from shared.chassis.shapes import NotFound, Page, PastQuery, Reader, View
+from shared.chassis.shapes.history import facts_about
+from shared.events.values import AccountId, Money
+
+__all__ = ["GetCustomer360", "ListTimeline", "get_customer360", "list_timeline"]
+
+_RECENT = 20
+_MANY = 200
+
+
+class GetCustomer360(PastQuery, http="GET /v1/customers/{account_id}/360"):
+    """Everything known about a customer in one answer."""
+
+    account_id: AccountId
+
+
+class ProfileView(View):
+    """Who the customer is."""
+
+    account_id: str
+    name: str | None = None
+    kind: str | None = None
+    number: str | None = None
+    industry: str | None = None
+    region: str | None = None
+    website: str | None = None
+    phones: list[str] = []
+    emails: list[str] = []
+    introduction: str | None = None
+    owner_id: str | None = None
+    unit_id: str | None = None
+    parent_id: str | None = None
+    channel: str | None = None
+    lifecycle: str | None = None
+    milestones: list[str] = []
+    tags: list[str] = []
+    withdrawn: bool = False
+    opened_at: datetime | None = None
+
+
+class ContactView(View):
+    """Somebody who acts, or acted, for the customer."""
+
+    contact_id: str
+    name: str | None = None
+    titles: list[str] = []
+    department: str | None = None
+    role: str | None = None
+    is_primary: bool = False
+    phones: list[str] = []
+    emails: list[str] = []
+    left_on: date | None = None
+
+
+class OwnerView(View):
+    """Who looked after the customer from when on."""
+
+    owner_id: str
+    since: datetime
+    reason: str | None = None
+
+
+class ActivityView(View):
+    """Something done or planned."""
+
+    activity_id: str
+    employee_id: str | None = None
+    method: str | None = None
+    subject: str | None = None
+    result: str | None = None
+    outcome: str | None = None
+    status: str | None = None
+    due_at: datetime | None = None
+    done_at: datetime | None = None
+
+
+class LeadView(View):
+    """A lead the customer came from."""
+
+    lead_id: str
+    channel: str | None = None
+    campaign_id: str | None = None
+    status: str | None = None
+    score: int | None = None
+    grade: str | None = None
+    captured_at: datetime | None = None
+    converted_at: datetime | None = None
+
+
+class DealView(View):
+    """An opportunity."""
+
+    opportunity_id: str
+    name: str | None = None
+    stage: str | None = None
+    status: str | None = None
+    probability: int | None = None
+    amount: Money | None = None
+    owner_id: str | None = None
+    expected_close_on: date | None = None
+    next_step: str | None = None
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+class QuoteView(View):
+    """A quote."""
+
+    quote_id: str
+    opportunity_id: str | None = None
+    number: str | None = None
+    revision: int | None = None
+    status: str | None = None
+    total: Money | None = None
+    valid_until: date | None = None
+
+
+class ContractView(View):
+    """A contract."""
+
+    contract_id: str
+    number: str | None = None
+    title: str | None = None
+    status: str | None = None
+    total: Money | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class InvoiceView(View):
+    """An invoice."""
+
+    invoice_id: str
+    contract_id: str | None = None
+    number: str | None = None
+    status: str | None = None
+    total: Money | None = None
+    paid: Money | None = None
+    issued_on: date | None = None
+
+
+class PaymentView(View):
+    """A payment."""
+
+    payment_id: str
+    contract_id: str | None = None
+    amount: Money | None = None
+    unallocated: Money | None = None
+    method: str | None = None
+    value_date: date | None = None
+    status: str | None = None
+
+
+class TicketView(View):
+    """A ticket."""
+
+    ticket_id: str
+    number: str | None = None
+    kind: str | None = None
+    priority: str | None = None
+    subject: str | None = None
+    status: str | None = None
+    employee_id: str | None = None
+    opened_at: datetime | None = None
+    first_response_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    response_sla: str | None = None
+    resolution_sla: str | None = None
+
+
+class SatisfactionView(View):
+    """What the customer thought of the service."""
+
+    answers: int
+    average: float | None = None
+    latest: int | None = None
+
+
+class Customer360View(View):
+    """Everything known about a customer."""
+
+    profile: ProfileView
+    contacts: list[ContactView]
+    owners: list[OwnerView]
+    leads: list[LeadView]
+    activities: list[ActivityView]
+    """The latest done."""
+    next_steps: list[ActivityView]
+    """What is planned, soonest first."""
+    opportunities: list[DealView]
+    quotes: list[QuoteView]
+    contracts: list[ContractView]
+    invoices: list[InvoiceView]
+    payments: list[PaymentView]
+    ledger: LedgerAccountView
+    tickets: list[TicketView]
+    satisfaction: SatisfactionView
+
+
+def get_customer360(query: GetCustomer360, reader: Reader) -> Customer360View:
+    """Join the entity rows of one customer."""
+    with reader.at(query, _about(query.account_id, reader)) as then:
+        return _everything(query.account_id, then)
+
+
+def _everything(account_id: str, reader: Reader) -> Customer360View:
+    profile = _rows(reader, select(customers).where(customers.c.account_id == account_id))
+    if not profile:
+        raise NotFound("customer", account_id)
+    from_leads = _of(reader, leads, account_id, leads.c.captured_at)
+    lead_ids = [row["lead_id"] for row in from_leads]
+    mine = (activities.c.account_id == account_id) | activities.c.lead_id.in_(lead_ids)
+    done = select(activities).where(mine, activities.c.status == "done")
+    planned = select(activities).where(mine, activities.c.status == "planned")
+    acting = (
+        select(contacts, contact_roles.c.role, contact_roles.c.is_primary, contact_roles.c.left_on)
+        .join(contact_roles, contact_roles.c.contact_id == contacts.c.contact_id)
+        .where(contact_roles.c.account_id == account_id)
+        .order_by(contact_roles.c.is_primary.desc(), contact_roles.c.since, contacts.c.contact_id)
+        .limit(_MANY)
+    )
+    return Customer360View(
+        profile=ProfileView.model_validate({k: v for k, v in profile[0].items() if v is not None}),
+        contacts=[ContactView.model_validate(r) for r in _rows(reader, acting)],
+        owners=[
+            OwnerView.model_validate(r)
+            for r in _of(reader, owner_spells, account_id, owner_spells.c.version)
+        ],
+        leads=[LeadView.model_validate(r) for r in from_leads],
+        activities=[
+            ActivityView.model_validate(r)
+            for r in _rows(
+                reader,
+                done.order_by(activities.c.done_at.desc(), activities.c.activity_id).limit(_RECENT),
+            )
+        ],
+        next_steps=[
+            ActivityView.model_validate(r)
+            for r in _rows(
+                reader,
+                planned.order_by(activities.c.due_at, activities.c.activity_id).limit(_RECENT),
+            )
+        ],
+        opportunities=[
+            DealView.model_validate(_money(r, "amount"))
+            for r in _of(reader, deals, account_id, deals.c.opened_at)
+        ],
+        quotes=[
+            QuoteView.model_validate(_money(r, "total"))
+            for r in _of(reader, quotes, account_id, quotes.c.number)
+        ],
+        contracts=[
+            ContractView.model_validate(_money(r, "total"))
+            for r in _of(reader, contracts, account_id, contracts.c.drafted_at)
+        ],
+        invoices=[
+            InvoiceView.model_validate(_money(r, "total", "paid"))
+            for r in _of(reader, invoices, account_id, invoices.c.issued_on)
+        ],
+        payments=[
+            PaymentView.model_validate(_money(r, "amount", "unallocated"))
+            for r in _of(reader, payments, account_id, payments.c.value_date)
+        ],
+        ledger=ledger_of(account_id, reader),
+        tickets=[
+            TicketView.model_validate(r)
+            for r in _of(reader, tickets, account_id, tickets.c.opened_at)
+        ],
+        satisfaction=_satisfaction(account_id, reader),
+    )
+
+
+def _satisfaction(account_id: str, reader: Reader) -> SatisfactionView:
+    answers, average = reader.connection.execute(
+        select(func.count(), func.avg(ratings.c.score)).where(ratings.c.account_id == account_id)
+    ).one()
+    latest = reader.connection.execute(
+        select(ratings.c.score)
+        .where(ratings.c.account_id == account_id)
+        .order_by(ratings.c.given_at.desc(), ratings.c.survey_id)
+        .limit(1)
+    ).scalar()
+    return SatisfactionView(
+        answers=answers, average=float(average) if answers else None, latest=latest
+    )
+
+
+def _rows(reader: Reader, statement: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in reader.connection.execute(statement).mappings()]
+
+
+def _of(reader: Reader, table: Table, account_id: str, order: Any) -> list[dict[str, Any]]:
+    keys = list(table.primary_key.columns)
+    return _rows(
+        reader,
+        select(table).where(table.c.account_id == account_id).order_by(order, *keys).limit(_MANY),
+    )
+
+
+def _money(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    currency = row.get("currency")
+    return row | {
+        name: Money(amount=row[name], currency=currency)
+        if row[name] is not None and currency
+        else None
+        for name in names
+    }
+
+
+def _about(account_id: str, reader: Reader) -> list[str]:
+    """Return the account with the leads and contacts whose facts do not name it."""
+    found = union(
+        select(literal(account_id)),
+        select(leads.c.lead_id).where(leads.c.account_id == account_id),
+        select(customers.c.lead_id).where(
+            customers.c.account_id == account_id, customers.c.lead_id.is_not(None)
+        ),
+        select(contact_roles.c.contact_id).where(contact_roles.c.account_id == account_id),
+    )
+    return sorted(reader.connection.execute(found).scalars())
+
+
+class ListTimeline(PastQuery, http="GET /v1/customers/{account_id}/timeline"):
+    """Every fact about a customer across contexts, in the order it happened."""
+
+    account_id: AccountId
+    page_size: Annotated[int, Field(ge=1, le=500)] = 100
+    page_token: Annotated[str | None, Field(max_length=200)] = None
+    newest_first: bool = False
+
+
+class MomentView(View):
+    """One fact on a timeline: what, when, who and why."""
+
+    event_id: str
+    topic: str
+    context: str
+    position: int
+    stream_id: str
+    version: int
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: str
+    causation_id: str | None = None
+    """The fact or command that led to it."""
+    correlation_id: str
+    rule: str | None = None
+    import_id: str | None = None
+    erased: bool = False
+    data: dict[str, Any]
+
+
+def list_timeline(query: ListTimeline, reader: Reader) -> Page[MomentView]:
+    """Read the kept facts that concern a customer, one page at a time."""
+    about = _about(query.account_id, reader)
+    rows, token = facts_about(
+        reader.connection,
+        about,
+        until=query.as_of,
+        time=query.time,
+        limit=query.page_size,
+        token=query.page_token,
+        newest_first=query.newest_first,
+    )
+    if not rows and not query.page_token:
+        raise NotFound("customer", query.account_id)
+    return Page[MomentView](
+        items=[MomentView.model_validate(row) for row in rows], next_page_token=token
+    )

@@ -1,0 +1,88 @@
+"""Looking back: the same folds over the facts up to a moment, in a database beside the live one."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from shared.chassis.database import Database
+from shared.chassis.shapes.history import Concerns, Facts, facts, history
+from shared.chassis.projections.projector import Projector
+from shared.chassis.shapes.projection import Projection
+from shared.chassis.shapes.query import Past
+from shared.events.base import Event, Recorded
+
+__all__ = ["Hindsight", "fold_into"]
+
+
+def fold_into(
+    projector: Projector, connection: Connection, batches: Iterable[Sequence[Recorded[Event]]]
+) -> None:
+    """Fold batches of facts, each of one context in order, into fresh tables."""
+    for batch in batches:
+        for projection in projector.projections.values():
+            projector.apply(connection, projection, batch)
+
+
+class Hindsight:
+    """Answers "what did the read models say at T?" from the facts a service keeps.
+
+    One entity's past is folded on the fly; everybody's is folded once per moment and kept for the
+    next question, as long as no further fact has come in.
+
+    Args:
+        projections: the service's read models; those that keep the facts themselves stay live.
+    """
+
+    KEPT = 4
+
+    def __init__(self, projections: Sequence[type[Projection]]) -> None:
+        kept = {Facts.name, Concerns.name}
+        self._projections = [p for p in projections if p.name not in kept]
+        self._whole: OrderedDict[tuple[datetime, Past, int], Database] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def at(
+        self, live: Connection, moment: datetime, time: Past, about: Iterable[str] | None
+    ) -> Iterator[Connection]:
+        """Open the read models as they were.
+
+        Args:
+            live: a read of the service's views.
+            moment: T, included.
+            time: `occurred` or `recorded`.
+            about: fold only what concerns these ids; None folds everything.
+        """
+        if about is not None:
+            side = self._folded(live, moment, time, about)
+            try:
+                with side.read() as connection:
+                    yield connection
+            finally:
+                side.close()
+            return
+        with self._lock:
+            count = live.execute(select(func.count()).select_from(facts)).scalar_one()
+            place = (moment, time, count)
+            if place not in self._whole:
+                self._whole[place] = self._folded(live, moment, time, None)
+                while len(self._whole) > self.KEPT:
+                    self._whole.popitem(last=False)
+            self._whole.move_to_end(place)
+            side = self._whole[place]
+        with side.read() as connection:
+            yield connection
+
+    def _folded(
+        self, live: Connection, moment: datetime, time: Past, about: Iterable[str] | None
+    ) -> Database:
+        side = Database.sqlite(None)
+        projector = Projector(self._projections)
+        with side.transaction() as connection:
+            projector.prepare(connection)
+            fold_into(projector, connection, history(live, moment, time, about))
+        return side
