@@ -213,9 +213,7 @@ class SupportApplication(Application):
 def _record(work: Work, ticket_id: TicketId, events: Sequence[Event]) -> None:
     """Record facts about a ticket; breaches at the moment they came, closings with a survey."""
     for event in events:
-        work.record(
-            ticket_id, [event], at=event.due_at if isinstance(event, SlaBreached) else None
-        )
+        work.record(ticket_id, [event], at=event.due_at if isinstance(event, SlaBreached) else None)
         if isinstance(event, TicketClosed):
             _ask(work, ticket_id, event)
 

@@ -56,9 +56,11 @@ def define_calendar(
         hours=tuple(sorted(command.hours, key=lambda span: (span.weekday, span.opens))),
         holidays=tuple(sorted({*command.holidays, *_public_holidays(command)})),
     )
-    if calendar and calendar.current.model_copy(
-        update={"calendar_version": defined.calendar_version}
-    ) == defined:
+    if (
+        calendar
+        and calendar.current.model_copy(update={"calendar_version": defined.calendar_version})
+        == defined
+    ):
         return []
     return [defined]
 

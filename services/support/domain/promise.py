@@ -67,9 +67,7 @@ class Promise:
             return []
         used = clock.promised - level.between(at, clock.due_at)
         return [
-            SlaMet(
-                **self.about, clock=name, due_at=clock.due_at, working_minutes=minutes(used)
-            )
+            SlaMet(**self.about, clock=name, due_at=clock.due_at, working_minutes=minutes(used))
         ]
 
     def overrun(self, moment: datetime) -> list[Event]:

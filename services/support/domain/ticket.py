@@ -344,7 +344,8 @@ def _after(ticket: Ticket, event: Event) -> Ticket:
         case TicketResumed():
             return replace(ticket, status=TicketStatus.OPEN, waiting_since=None)
         case TicketResolved():
-            return replace(ticket, status=TicketStatus.RESOLVED)
+            handler = ticket.employee_id or event.employee_id
+            return replace(ticket, status=TicketStatus.RESOLVED, employee_id=handler)
         case TicketClosed():
             status = TicketStatus.CLOSED
             return replace(ticket, status=status, reopen_until=event.reopen_until)

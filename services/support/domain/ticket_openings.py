@@ -95,9 +95,7 @@ def import_ticket(command: ImportTicket, *, number: str) -> list[tuple[datetime,
         stated = kind(**parties, clock=SlaClock.RESOLUTION, employee_id=command.employee_id)
         facts.append((command.resolved_at or last, stated))
     if command.closed_at:
-        closed = TicketClosed(
-            **parties, employee_id=command.employee_id, closed_by=ClosedBy.SYSTEM
-        )
+        closed = TicketClosed(**parties, employee_id=command.employee_id, closed_by=ClosedBy.SYSTEM)
         facts.append((command.closed_at, closed))
     return facts
 

@@ -21,9 +21,7 @@ Ended = ContractTerminated | ContractExpired | ContractFulfilled | ContractWithd
 def end_entitlement(recorded: Recorded[Ended]) -> Sequence[Reaction]:
     """Whenever a contract is no longer in force, what it entitled to ends."""
     contract = recorded.event
-    on = (
-        recorded.occurred_at.date() if isinstance(contract, ContractWithdrawn) else contract.on
-    )
+    on = recorded.occurred_at.date() if isinstance(contract, ContractWithdrawn) else contract.on
     reason = _REASONS[type(contract)]
     return [
         EndEntitlement(

@@ -83,9 +83,7 @@ class ListBusinessCalendars(ListQuery, http="GET /v1/business-calendars"):
 
 
 def get_business_calendar(query: GetBusinessCalendar, reader: Reader) -> BusinessCalendarView:
-    found = select(business_calendars).where(
-        business_calendars.c.calendar_id == query.calendar_id
-    )
+    found = select(business_calendars).where(business_calendars.c.calendar_id == query.calendar_id)
     row = reader.connection.execute(found).mappings().first()
     if row is None:
         raise NotFound("business calendar", query.calendar_id)
