@@ -1,0 +1,1 @@
+"""What billing decides: contracts, plans, payments, invoices, and the books they are posted to."""

@@ -1,0 +1,161 @@
+"""Allocation: which debts an amount pays, instalments and invoices of a contract side by side."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from shared.chassis.shapes import BrokenRule
+from shared.events.billing import Allocation
+from shared.events.values import Money
+
+__all__ = [
+    "AllocationExceedsDebt",
+    "AllocationExceedsPayment",
+    "Book",
+    "CurrencyDiffers",
+    "Debt",
+    "cover",
+    "oldest_first",
+]
+
+
+class AllocationExceedsDebt(BrokenRule):
+    """Nothing is paid above what is open on it."""
+
+    def __init__(self, of: str, wanted: Money, outstanding: Money) -> None:
+        super().__init__(
+            f"{wanted} is more than the {outstanding} open on {of}",
+            id=of,
+            wanted=str(wanted),
+            outstanding=str(outstanding),
+        )
+
+
+class AllocationExceedsPayment(BrokenRule):
+    """No more can be allocated than is left of the payment."""
+
+    def __init__(self, wanted: Money, unallocated: Money) -> None:
+        super().__init__(
+            f"{wanted} is more than the {unallocated} left of the payment",
+            wanted=str(wanted),
+            unallocated=str(unallocated),
+        )
+
+
+class CurrencyDiffers(BrokenRule):
+    """A debt is paid in its own currency."""
+
+    def __init__(self, of: str, currency: str, given: str) -> None:
+        super().__init__(
+            f"{of} is in {currency} and cannot be paid in {given}", currency=currency, given=given
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Debt:
+    """Something open: an instalment or an invoice."""
+
+    id: str
+    outstanding: Money
+    due_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book:
+    """What is open on one contract, or on a free invoice."""
+
+    contract_id: str | None = None
+    plan_id: str | None = None
+    instalments: tuple[Debt, ...] = ()
+    invoices: tuple[Debt, ...] = ()
+
+    def only(self, instalment_id: str | None, invoice_id: str | None) -> "Book":
+        """Return the book with nothing but the named debts; the side not named stays whole.
+
+        A named debt is paid as far as it is open, with whatever of the other side it covers.
+        """
+        instalments = oldest_first(self.instalments)
+        invoices = oldest_first(self.invoices)
+        if instalment_id is not None:
+            instalments = [debt for debt in instalments if debt.id == instalment_id]
+            named = sum((debt.outstanding.amount for debt in instalments), Decimal(0))
+            invoices = _at_most(named, invoices)
+        if invoice_id is not None:
+            invoices = [debt for debt in invoices if debt.id == invoice_id]
+            named = sum((debt.outstanding.amount for debt in invoices), Decimal(0))
+            instalments = _at_most(named, instalments)
+        return replace(self, instalments=tuple(instalments), invoices=tuple(invoices))
+
+
+def oldest_first(debts: Iterable[Debt]) -> list[Debt]:
+    """Return the open ones in the order they are paid; what has no due date comes last."""
+    return sorted((debt for debt in debts if debt.outstanding.amount > 0), key=_age)
+
+
+def _at_most(amount: Decimal, debts: Sequence[Debt]) -> list[Debt]:
+    """Return the first debts, cut so that they do not exceed the amount."""
+    kept = []
+    for debt in debts:
+        part = min(amount, debt.outstanding.amount)
+        if part > 0:
+            kept.append(replace(debt, outstanding=Money.of(part, debt.outstanding.currency)))
+        amount -= part
+    return kept
+
+
+def cover(amount: Money, books: Sequence[Book]) -> tuple[Allocation, ...]:
+    """Return which debts `amount` pays: the oldest due first, those without a due date last.
+
+    A contract's invoices claim what its plan schedules, so what covers an instalment covers the
+    contract's oldest invoice at once, while one is open. What no debt needs stays with the payer.
+    """
+    left = amount.amount
+    invoices = {id(book): _queue(book.invoices) for book in books}
+    scheduled = [(book, debt) for book in books for debt in book.instalments]
+    parts: list[Allocation] = []
+    for book, instalment in sorted(scheduled, key=lambda pair: _age(pair[1])):
+        wanted = min(left, instalment.outstanding.amount)
+        left -= wanted
+        parts += _paired(wanted, book, instalment.id, invoices[id(book)], amount.currency)
+    for book in books:
+        claimed = min(left, sum((open_ for _, open_ in invoices[id(book)]), Decimal(0)))
+        left -= claimed
+        parts += _paired(claimed, book, None, invoices[id(book)], amount.currency)
+    return tuple(parts)
+
+
+def _paired(
+    wanted: Decimal,
+    book: Book,
+    instalment_id: str | None,
+    invoices: deque[tuple[str, Decimal]],
+    currency: str,
+) -> list[Allocation]:
+    """Split an amount over the open invoices it covers on the way; takes them off the queue."""
+    parts = []
+    while wanted > 0:
+        invoice_id, claimed = invoices.popleft() if invoices else (None, wanted)
+        part = min(wanted, claimed)
+        if invoice_id is not None and claimed > part:
+            invoices.appendleft((invoice_id, claimed - part))
+        parts.append(
+            Allocation(
+                amount=Money.of(part, currency),
+                contract_id=book.contract_id,
+                plan_id=book.plan_id if instalment_id else None,
+                instalment_id=instalment_id,
+                invoice_id=invoice_id,
+            )
+        )
+        wanted -= part
+    return parts
+
+
+def _queue(debts: Sequence[Debt]) -> deque[tuple[str, Decimal]]:
+    return deque((debt.id, debt.outstanding.amount) for debt in oldest_first(debts))
+
+
+def _age(debt: Debt) -> tuple[bool, date]:
+    return debt.due_on is None, debt.due_on or date.max

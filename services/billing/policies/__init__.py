@@ -1,0 +1,1 @@
+"""Whenever something happens here or in sales, what billing does about it."""

@@ -1,0 +1,1 @@
+"""The screens of billing and the questions they answer."""
