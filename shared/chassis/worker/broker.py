@@ -1,0 +1,78 @@
+"""The broker: where facts are published and what queues they are read from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kombu import Connection, Exchange, Producer, Queue, binding
+
+from shared.chassis.messaging.slices import CONTENT_TYPE, Parcel
+from shared.chassis.messaging.subscription import Subscription
+
+__all__ = ["EXCHANGE", "Broker", "Publisher"]
+
+EXCHANGE = Exchange("annals.events", type="topic", durable=True)
+_PERSISTENT = 2
+
+
+@dataclass(frozen=True)
+class Broker:
+    """An AMQP broker, or kombu's memory transport within one process.
+
+    Args:
+        url: as kombu takes it, e.g. `amqp://guest:guest@localhost//`.
+        options: kombu's transport options.
+    """
+
+    url: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def embedded(cls) -> "Broker":
+        """Return the broker of a process that hosts every subscription itself."""
+        return cls("memory://", {"polling_interval": 0.01, "body_encoding": None})
+
+    def connection(self) -> Connection:
+        """Return a connection of its own, made when it is first used."""
+        return Connection(self.url, transport_options=self.options)
+
+    def queue(self, subscription: Subscription) -> Queue:
+        """Return a subscription's queue: replicated, in order, one consumer at a time."""
+        return Queue(
+            subscription.name,
+            EXCHANGE,
+            bindings=[binding(EXCHANGE, context) for context in sorted(subscription.contexts)],
+            durable=True,
+            queue_arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
+        )
+
+
+class Publisher:
+    """Publishes parcels on a connection of its own, which it renews after a failure.
+
+    Args:
+        broker: where to.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._producer: Producer | None = None
+
+    def __call__(self, parcel: Parcel) -> None:
+        """Publish persistently; raises when the broker does not take it."""
+        if self._producer is None:
+            self._producer = Producer(self._broker.connection(), EXCHANGE)
+        self._producer.publish(
+            parcel.body,
+            routing_key=parcel.context,
+            headers=parcel.headers,
+            content_type=CONTENT_TYPE,
+            content_encoding="binary",
+            delivery_mode=_PERSISTENT,
+            mandatory=True,
+        )
+
+    def close(self) -> None:
+        """Close the connection; publishing again opens another."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.connection.release()
