@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from annals import installation, output, reading
 from annals.staff import Ambiguous, Staff, Stranger
@@ -25,9 +26,10 @@ from shared.chassis.messaging.lag import lag as lags
 from shared.chassis.messaging.lag import quiescent
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.subscription import Subscription
+from shared.chassis.projections.rebuild import rebuild
 from shared.chassis.service import OpenService
 from shared.chassis.settings import Mode, Settings, SettingsError, read_settings
-from shared.chassis.shapes import Refused, Unavailable
+from shared.chassis.shapes import Projection, Refused, Unavailable
 
 __all__ = ["app", "main"]
 
@@ -120,7 +122,7 @@ def show_log(
             for fact in found:
                 output.print_json(output.fact_document(fact))
         else:
-            output.say(output.fact_table(found, settings.zone))
+            output.show([output.fact_line(fact, settings.zone) for fact in found], json=False)
 
 
 @app.command()
@@ -184,13 +186,53 @@ def lag(
         give_up = time.monotonic() + wait
         while not (settled := not wait or quiescent(services)) and time.monotonic() < give_up:
             time.sleep(_PAUSE)
-        rows = lags(services)
-        if json:
-            output.print_json([output.lag_document(row) for row in rows])
-        else:
-            output.say(output.lag_table(rows))
+        output.show([output.lag_document(row) for row in lags(services)], json=json)
         if not settled:
             raise _Failure(f"not everything is applied after {wait:g} s", ABSENT)
+
+
+@app.command("rebuild")
+def rebuild_views(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Read models or services; all when none is named."
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Change nothing: compare a rebuilt copy with the live rows."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fold read models anew from the logs, or prove that the live ones are what the logs say.
+
+    It may run while Annals is up: the old rows serve until the new ones take their place.
+
+    **Examples**
+
+    `annals rebuild`
+
+    `annals rebuild lead_list analytics`
+
+    `annals rebuild --check --json`
+    """
+    settings: Settings = installation.installed(context.obj)
+    with installation.open_installation(settings) as services:
+        sources = {service.name: service.log for service in services}
+        done = []
+        for service, chosen in _read_models(services, names or []):
+            with _folding(service.name) as progress:
+                done += [
+                    {"service": service.name, **asdict(one)}
+                    for one in rebuild(
+                        service.views_database, chosen, sources, check=check, progress=progress
+                    )
+                ]
+    output.show(done, json=json)
+    if wrong := [one["projection"] for one in done if one["equal"] is False]:
+        raise _Failure(f"not what the logs say: {', '.join(wrong)}")
 
 
 @parked_app.callback(invoke_without_command=True)
@@ -209,12 +251,10 @@ def parked(context: typer.Context, json: Json = False) -> None:
         return
     with _deliveries(context.obj) as deliveries:
         letters = list(_letters(deliveries))
-    if json:
-        output.print_json([output.letter_document(name, letter) for name, letter in letters])
-    elif not letters:
-        output.say("nothing is parked")
+    if letters or json:
+        output.show([output.letter_document(name, letter) for name, letter in letters], json=json)
     else:
-        output.say(output.letter_table(letters))
+        output.say("nothing is parked")
 
 
 @parked_app.command()
@@ -316,6 +356,24 @@ def _named(services: Sequence[OpenService], names: Sequence[str]) -> list[OpenSe
     return [known[name] for name in names or known]
 
 
+def _read_models(
+    services: Sequence[OpenService], names: Sequence[str]
+) -> list[tuple[OpenService, list[type[Projection]]]]:
+    """Return the read models of these names, or all, by service; services name all of theirs."""
+    found = []
+    unknown = set(names)
+    for service in services:
+        known = {projection.name: projection for projection in service.service.projections}
+        whole = not names or service.name in names
+        chosen = [p for name, p in known.items() if whole or name in names]
+        unknown -= {service.name, *known}
+        if chosen:
+            found.append((service, chosen))
+    if unknown:
+        raise _Failure(f"there is no read model or service {min(unknown)}", WRONG)
+    return found
+
+
 def _aware(moment: datetime | None, settings: Settings) -> datetime | None:
     if moment is None or moment.tzinfo is not None:
         return moment
@@ -357,6 +415,21 @@ def _progress(sentence: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(sentence, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+@contextmanager
+def _folding(service: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar per log on a terminal while the block folds."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def told(context: str, position: int, tip: int) -> None:
+            if context not in tasks:
+                tasks[context] = bar.add_task(f"{service} reads {context}", total=tip)
+            bar.update(tasks[context], completed=position)
+
+        yield told
 
 
 def main() -> None:

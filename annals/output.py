@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -16,14 +16,13 @@ from shared.events.base import Recorded
 
 __all__ = [
     "fact_document",
+    "fact_line",
     "fact_story",
-    "fact_table",
     "lag_document",
-    "lag_table",
     "letter_document",
-    "letter_table",
     "print_json",
     "say",
+    "show",
     "warn",
 ]
 
@@ -36,7 +35,7 @@ def _console(stream: Any) -> Console:
 
 
 def say(what: str | Table) -> None:
-    """Print a sentence or a table to standard output."""
+    """Print a sentence, with markup, or a table to standard output."""
     _console(sys.stdout).print(what)
 
 
@@ -50,16 +49,20 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
 
 
-def _table(*columns: str, rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table; columns whose names end in `#` hold numbers."""
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        made.add_column(
-            column.removesuffix("#"), justify="right" if column.endswith("#") else "left"
+def show(documents: Sequence[Mapping[str, Any]], *, json: bool) -> None:
+    """Print documents of one form: as a JSON array, or as a table headed by their names."""
+    if json:
+        print_json(list(documents))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, value in documents[0].items() if documents else ():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for document in documents:
+        table.add_row(
+            *("" if value is None else escape(_short(value)) for value in document.values())
         )
-    for row in rows:
-        made.add_row(*(escape(str(cell)) for cell in row))
-    return made
+    say(table)
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:
@@ -80,27 +83,16 @@ def fact_document(fact: Recorded[Any]) -> dict[str, Any]:
     }
 
 
-def fact_table(facts: Iterable[Recorded[Any]], zone: tzinfo) -> Table:
-    """Return one line per fact: when, what, about what, by whom."""
-    return _table(
-        "recorded",
-        "position#",
-        "event",
-        "about",
-        "version#",
-        "by",
-        rows=(
-            (
-                _moment(fact.recorded_at, zone),
-                f"{fact.context}:{fact.position}",
-                type(fact.event).__name__,
-                fact.stream_id,
-                fact.version,
-                fact.actor,
-            )
-            for fact in facts
-        ),
-    )
+def fact_line(fact: Recorded[Any], zone: tzinfo) -> dict[str, Any]:
+    """Return when, where, what, about what, by whom."""
+    return {
+        "recorded": _moment(fact.recorded_at, zone),
+        "place": f"{fact.context}:{fact.position}",
+        "event": type(fact.event).__name__,
+        "about": fact.stream_id,
+        "version": fact.version,
+        "by": fact.actor,
+    }
 
 
 def fact_story(fact: Recorded[Any], zone: tzinfo) -> str:
@@ -135,16 +127,6 @@ def lag_document(row: Lag) -> dict[str, Any]:
     }
 
 
-def lag_table(rows: Iterable[Lag]) -> Table:
-    """Return one line per consumer and log."""
-    columns = ("service", "consumer", "log", "position#", "tip#", "behind#", "seconds#")
-    cells = (
-        (r.service, r.consumer, r.context, r.position, r.tip, r.events, f"{r.seconds:.1f}")
-        for r in rows
-    )
-    return _table(*columns, rows=cells)
-
-
 def letter_document(home: str, letter: Letter) -> dict[str, Any]:
     """Return a parked letter, with the name by which `parked skip` knows it."""
     return {
@@ -159,21 +141,5 @@ def letter_document(home: str, letter: Letter) -> dict[str, Any]:
     }
 
 
-def letter_table(letters: Iterable[tuple[str, Letter]]) -> Table:
-    """Return one line per parked letter, in order."""
-    columns = ("letter", "consumer", "lane", "what", "why")
-    cells = (
-        (
-            f"{home}:{letter.number}",
-            letter.consumer,
-            letter.lane,
-            letter.kind.value if letter.context is None else f"{letter.context}:{letter.position}",
-            letter.error,
-        )
-        for home, letter in letters
-    )
-    return _table(*columns, rows=cells)
-
-
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,7 +80,7 @@ def evening(run: Run, tmp_path: Path) -> None:
     house.close()
 
 
-@pytest.mark.parametrize("command", ["log", "history x", "lag", "parked", "token Ada"])
+@pytest.mark.parametrize("command", ["log", "history x", "lag", "parked", "rebuild", "token Ada"])
 def test_without_an_installation_the_exit_code_is_3(run: Run, command: str) -> None:
     outcome = run(*command.split())
     assert outcome.code == 3
@@ -240,6 +242,32 @@ def test_a_letter_behind_another_waits_its_turn(run: Run, tmp_path: Path) -> Non
     assert outcome.code == 1
     assert "begin with that one" in outcome.err
     assert first in outcome.err
+
+
+@pytest.mark.usefixtures("evening")
+def test_check_proves_the_read_models_or_names_what_differs(run: Run, tmp_path: Path) -> None:
+    Tables.poisonous.clear()
+    assert run("parked", "retry").code == 1
+    proof = run("rebuild", "--check", "--json")
+    assert proof.code == 0
+    assert {row["projection"]: row["equal"] for row in proof.json()} == {
+        "tables": True,
+        "dishes": True,
+    }
+    with closing(sqlite3.connect(tmp_path / "data/kitchen.views.db")) as views, views:
+        views.execute("update dishes set ordered = 'stew' where order_id = 'order-1'")
+    outcome = run("rebuild", "--check")
+    assert outcome.code == 1
+    assert "not what the logs say: dishes" in outcome.err
+    assert run("rebuild", "dishes").code == 0
+    assert run("rebuild", "--check", "kitchen").code == 0
+
+
+@pytest.mark.usefixtures("evening")
+def test_an_unknown_read_model_is_a_wrong_command(run: Run) -> None:
+    outcome = run("rebuild", "menus")
+    assert outcome.code == 2
+    assert "no read model or service menus" in outcome.err
 
 
 def staff(folder: Path) -> None:
