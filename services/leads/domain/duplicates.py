@@ -1,0 +1,264 @@
+"""What counts as a duplicate, and what happens then."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any, NamedTuple, Protocol
+
+from services.leads.commands import ConfigureDuplicateRules
+from services.leads.domain.refusals import AlreadyCustomer, DuplicateLead
+from shared.chassis.shapes import FieldViolation, Invalid
+from shared.events.base import Event
+from shared.events.leads import (
+    DuplicateMatch,
+    DuplicateOutcome,
+    DuplicateRule,
+    DuplicateRulesConfigured,
+    DuplicateScope,
+    MatchKind,
+)
+
+__all__ = ["DUPLICATE_RULES", "DuplicateRules", "Known", "Origin", "Recognised", "UniqueKey"]
+
+DUPLICATE_RULES = "leads.duplicates"
+"""The stream of these rules."""
+
+_SAME_PHONE = DuplicateRule(
+    rule="same_phone",
+    fields=(DuplicateMatch(field="phones"),),
+    outcome=DuplicateOutcome.REFUSE,
+)
+_SAME_EMAIL = DuplicateRule(
+    rule="same_email",
+    fields=(DuplicateMatch(field="emails", match=MatchKind.CASE_FOLDED),),
+    outcome=DuplicateOutcome.REFUSE,
+)
+_DEFAULT = (_SAME_PHONE, _SAME_EMAIL)
+_COMPARABLE = frozenset(
+    {"name", "company", "title", "phones", "emails", "platform_ids", "region", "industry"}
+)
+_OF_CUSTOMERS = frozenset({"phones", "emails"})
+
+
+class UniqueKey(NamedTuple):
+    """A claim by which a lead is recognised."""
+
+    scope: str
+    key: str
+
+
+class Origin(NamedTuple):
+    """Where a statement came from, for rules that look only among the like."""
+
+    channel: str
+    campaign_id: str | None
+    unit_id: str | None
+
+
+class Known(Protocol):
+    """Where known leads and customers are looked up."""
+
+    def lead_with(self, key: UniqueKey) -> str | None:
+        """Return the lead that holds the key."""
+        ...
+
+    def stated_at(self, lead_id: str) -> datetime | None:
+        """Return when the lead last stated an interest."""
+        ...
+
+    def customers_with(self, field: str, values: Sequence[str]) -> set[str]:
+        """Return the accounts reached under one of these phones or (case-folded) emails."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """What the rules make of a new statement that they do not refuse."""
+
+    merge_into: str | None = None
+    matched_on: tuple[str, ...] = ()
+    suspected_lead_ids: tuple[str, ...] = ()
+    suspected_account_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicateRules:
+    """The company's rules for telling that a new lead is a known one."""
+
+    version: int = 0
+    rules: tuple[DuplicateRule, ...] = _DEFAULT
+
+    @property
+    def name(self) -> str:
+        """The rules and their version, as facts name them."""
+        return f"{DUPLICATE_RULES}@{self.version}"
+
+    def configure(self, command: ConfigureDuplicateRules) -> list[Event]:
+        found: list[FieldViolation] = []
+        for index, rule in enumerate(command.rules):
+            fields = [match.field for match in rule.fields]
+            if not fields or len(set(fields)) < len(fields):
+                found.append(FieldViolation(f"rules.{index}.fields", "name each field once"))
+            found += [
+                FieldViolation(
+                    f"rules.{index}.fields",
+                    f"{field!r} cannot be compared; known: {', '.join(sorted(_COMPARABLE))}",
+                )
+                for field in fields
+                if field not in _COMPARABLE
+            ]
+            if rule.window_days is not None and rule.window_days < 1:
+                found.append(FieldViolation(f"rules.{index}.window_days", "must be at least 1"))
+        names = [rule.rule for rule in command.rules]
+        if len(set(names)) < len(names):
+            found.append(FieldViolation("rules", "two rules have the same name"))
+        if found:
+            raise Invalid(found)
+        if self.version and self.rules == command.rules:
+            return []
+        return [DuplicateRulesConfigured(rules_version=self.version + 1, rules=command.rules)]
+
+    def keys(self, profile: Mapping[str, Any], origin: Origin) -> list[UniqueKey]:
+        """Return the keys by which these rules, or the default, can recognise the lead later."""
+        every = (*self.rules, *_DEFAULT) if self.version else self.rules
+        return list(dict.fromkeys(key for rule in every for key in _keys(rule, profile, origin)))
+
+    def recognise(
+        self,
+        profile: Mapping[str, Any],
+        origin: Origin,
+        at: datetime,
+        known: Known,
+        itself: str | None = None,
+    ) -> Recognised:
+        """Try the rules in order: warnings are collected, the first other match decides.
+
+        Raises:
+            DuplicateLead, AlreadyCustomer: by a rule that refuses.
+        """
+        leads: dict[str, None] = {}
+        accounts: dict[str, None] = {}
+        merge: tuple[str, tuple[str, ...]] | None = None
+        for rule in self.rules:
+            fields = tuple(match.field for match in rule.fields)
+            lead_id = self._lead(rule, profile, origin, at, known, itself)
+            account_ids = _customers(rule, profile, known)
+            match rule.outcome:
+                case DuplicateOutcome.WARN:
+                    leads |= {lead_id: None} if lead_id else {}
+                    accounts |= dict.fromkeys(account_ids)
+                case DuplicateOutcome.MERGE if lead_id:
+                    merge = (lead_id, fields)
+                    break
+                case _ if lead_id:
+                    raise DuplicateLead(lead_id, self.name, rule.rule, fields)
+                case _ if account_ids:
+                    raise AlreadyCustomer(account_ids[0], self.name, fields=list(fields))
+        return Recognised(
+            merge_into=merge[0] if merge else None,
+            matched_on=merge[1] if merge else (),
+            suspected_lead_ids=tuple(leads),
+            suspected_account_ids=tuple(accounts),
+        )
+
+    @staticmethod
+    def _lead(
+        rule: DuplicateRule,
+        profile: Mapping[str, Any],
+        origin: Origin,
+        at: datetime,
+        known: Known,
+        itself: str | None,
+    ) -> str | None:
+        for key in _keys(rule, profile, origin):
+            holder = known.lead_with(key)
+            if holder is None or holder == itself:
+                continue
+            if rule.window_days is not None:
+                stated_at = known.stated_at(holder)
+                if stated_at and stated_at < at - timedelta(days=rule.window_days):
+                    continue
+            return holder
+        return None
+
+    @staticmethod
+    def evolve(state: "DuplicateRules | None", event: Event) -> "DuplicateRules | None":
+        match event:
+            case DuplicateRulesConfigured():
+                return replace(
+                    state or DuplicateRules(), version=event.rules_version, rules=event.rules
+                )
+        return state
+
+
+def _keys(
+    rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin
+) -> Iterable[UniqueKey]:
+    within = _within(rule.scope, origin)
+    if within is None:
+        return
+    columns = []
+    for match in rule.fields:
+        values = _values(profile.get(match.field))
+        if not values:
+            return
+        columns.append([_normal(value, match.match) for value in values])
+    scope = _scope(rule)
+    for values in product(*columns):
+        if all(values):
+            yield UniqueKey(scope, "\x1f".join((within, *values) if within else values))
+
+
+def _scope(rule: DuplicateRule) -> str:
+    fields = "+".join(
+        m.field if m.match is MatchKind.EXACT else f"{m.field}.{m.match}" for m in rule.fields
+    )
+    return f"{fields}" if rule.scope is DuplicateScope.ALL else f"{fields}@{rule.scope}"
+
+
+def _within(scope: DuplicateScope, origin: Origin) -> str | None:
+    match scope:
+        case DuplicateScope.ALL:
+            return ""
+        case DuplicateScope.CHANNEL:
+            return origin.channel
+        case DuplicateScope.CAMPAIGN:
+            return origin.campaign_id
+        case DuplicateScope.UNIT:
+            return origin.unit_id
+
+
+def _values(value: Any) -> Sequence[str]:
+    if not value:
+        return ()
+    if isinstance(value, Mapping):
+        return [f"{name}:{one}" for name, one in value.items()]
+    return value if isinstance(value, (tuple, list)) else (str(value),)
+
+
+def _normal(value: str, kind: MatchKind) -> str:
+    match kind:
+        case MatchKind.EXACT:
+            return value
+        case MatchKind.CASE_FOLDED:
+            folded = value if value.isascii() else unicodedata.normalize("NFKC", value)
+            return " ".join(folded.casefold().split())
+        case MatchKind.DIGITS:
+            return re.sub(r"\D", "", value)
+
+
+def _customers(
+    rule: DuplicateRule, profile: Mapping[str, Any], known: Known
+) -> list[str]:
+    fields = {match.field for match in rule.fields}
+    if not rule.against_accounts or not fields <= _OF_CUSTOMERS:
+        return []
+    found: set[str] | None = None
+    for field in sorted(fields):
+        values = [_normal(v, MatchKind.CASE_FOLDED) for v in _values(profile.get(field))]
+        accounts = known.customers_with(field, values) if values else set()
+        found = accounts if found is None else found & accounts
+    return sorted(found or ())

@@ -1,0 +1,1 @@
+"""The screens of leads and the queries that read them."""
