@@ -10,6 +10,7 @@ from shared.events.base import Event, Personal
 from shared.events.values import Email, EmployeeId, Label, Phone, Slug, UnitId, Value
 
 __all__ = [
+    "DepartureScheduled",
     "EmployeeFact",
     "EmployeeJoined",
     "EmployeeLeft",
@@ -138,6 +139,13 @@ class EmployeeMoved(EmployeeFact, topic="workplace.EmployeeMoved.v1"):
     manager_id: EmployeeId | None = None
     previous_unit_id: UnitId | None = None
     effective_on: date
+
+
+class DepartureScheduled(EmployeeFact, topic="workplace.DepartureScheduled.v1"):
+    """The employee will stop working for us."""
+
+    left_on: date
+    reason: Label | None = None
 
 
 class EmployeeLeft(EmployeeFact, topic="workplace.EmployeeLeft.v1"):
