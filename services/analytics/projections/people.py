@@ -339,7 +339,7 @@ class Activities(Projection):
                     "outcome": event.outcome,
                     "attitude": event.attitude,
                     "status": "done",
-                    "done_at": recorded.occurred_at,
+                    "done_at": event.at,
                 }
             case FollowUpPlanned():
                 return {

@@ -37,6 +37,7 @@ class Projector:
         projection: type[Projection],
         batch: Sequence[Recorded[Event]],
         table: Table | None = None,
+        cache: dict[Key, Row | None] | None = None,
     ) -> None:
         """Fold a batch, in order, inside the caller's transaction.
 
@@ -45,6 +46,8 @@ class Projector:
             projection: the read model.
             batch: facts of one context in log order; those it does not fold are passed over.
             table: another table of the same shape to write to, for a copy that is being built.
+            cache: rows this table is known to have; read before and updated after. Only for a table
+                that nobody else writes.
         """
         if table is None:
             table = projection.table
@@ -56,12 +59,16 @@ class Projector:
         keys = dict.fromkeys(key for _, some in touched for key in some)
         if not keys:
             return
-        before = load(connection, table, list(keys))
+        known = {key: cache[key] for key in keys if key in cache} if cache is not None else {}
+        before: dict[Key, Row] = {key: row for key, row in known.items() if row is not None}
+        before |= load(connection, table, [key for key in keys if key not in known])
         after: dict[Key, Row | None] = dict(before)
         for recorded, some in touched:
             for key in dict.fromkeys(some):
                 after[key] = projection.fold(key, after.get(key), recorded)
         write(connection, table, before, after)
+        if cache is not None:
+            cache.update(after)
 
 
 def load(connection: Connection, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -213,7 +214,7 @@ def facts_about(
         Invalid: the token is none of this list's.
     """
     moment = facts.c[f"{time}_at"]
-    order = (moment, facts.c.context, facts.c.position)
+    order = (moment, facts.c.recorded_at, facts.c.context, facts.c.position)
     places = (
         select(concerns.c.context, concerns.c.position)
         .where(concerns.c.entity_id.in_(list(about)))
@@ -235,13 +236,14 @@ def facts_about(
     if len(rows) <= limit:
         return rows, None
     last = rows[limit - 1]
-    place = f"{last[f'{time}_at'].isoformat()}|{last['context']}|{last['position']}"
-    return rows[:limit], base64.urlsafe_b64encode(place.encode()).decode()
+    place = [last[f"{time}_at"], last["recorded_at"], last["context"], last["position"]]
+    return rows[:limit], base64.urlsafe_b64encode(orjson.dumps(place)).decode()
 
 
-def _place(token: str) -> tuple[datetime, str, int]:
+def _place(token: str) -> tuple[datetime, datetime, str, int]:
     try:
-        at, context, position = base64.urlsafe_b64decode(token.encode()).decode().split("|")
-        return datetime.fromisoformat(at), context, int(position)
-    except (ValueError, UnicodeDecodeError) as error:
+        at, recorded_at, context, position = orjson.loads(base64.urlsafe_b64decode(token.encode()))
+        moments = datetime.fromisoformat(at), datetime.fromisoformat(recorded_at)
+        return *moments, str(context), int(position)
+    except (ValueError, TypeError) as error:
         raise Invalid.one("page_token", "is not a token this list gave") from error
