@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.chassis import tracking
+from shared.chassis.api.rights import RoleRights
 from shared.chassis.application import Application
 from shared.chassis.clock import Clock, SystemClock
 from shared.chassis.database import Database
@@ -43,7 +44,7 @@ class Service:
         description: one sentence for the API page.
         application: its commands; None for a context that only reads.
         policies: whenever X, then Y.
-        projections: its read models.
+        projections: its read models; who may do what joins them by itself.
         questions: functions `(query: Q, reader: Reader) -> View`, named after their query class.
     """
 
@@ -53,6 +54,10 @@ class Service:
     policies: tuple[Policy, ...] = ()
     projections: tuple[type[Projection], ...] = ()
     questions: tuple[Callable[[Any, Reader], Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if RoleRights not in self.projections:
+            object.__setattr__(self, "projections", (*self.projections, RoleRights))
 
     @cached_property
     def asked(self) -> Mapping[str, Question]:
