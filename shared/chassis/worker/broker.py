@@ -29,7 +29,7 @@ class Broker:
     @classmethod
     def embedded(cls) -> "Broker":
         """Return the broker of a process that hosts every subscription itself."""
-        return cls("memory://", {"polling_interval": 0.01, "body_encoding": None})
+        return cls("memory://localhost//", {"polling_interval": 0.01, "body_encoding": None})
 
     def connection(self) -> Connection:
         """Return a connection of its own, made when it is first used."""

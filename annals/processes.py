@@ -1,0 +1,123 @@
+"""The processes of an embedded installation: `python -m annals.processes api|worker PARENT READY`.
+
+They are started by `annals.up`, which gives its process id, so that they end with it, and a file
+descriptor to which they write once they are ready. Settings come in the environment.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["PROCESSES", "Life"]
+
+_CHECK = 0.5
+_GRACE = 3
+
+
+class Life(NamedTuple):
+    """What ties a process to the one that started it."""
+
+    parent: int
+    ready: int
+    """File descriptor that takes one word when the process is ready."""
+
+    def say_ready(self) -> None:
+        """Tell the parent that this process does its work now."""
+        os.write(self.ready, b"ready")
+
+
+def worker(life: Life) -> None:
+    """Run every context's relay, subscriptions and deadlines."""
+    from shared.chassis.worker.green import patch
+
+    patch()  # before anything else is imported
+
+    from annals.installation import open_installation
+    from shared.chassis.worker.broker import Broker
+    from shared.chassis.worker.runner import run
+
+    with open_installation(_settings("worker")) as services:
+        run(services, Broker.embedded(), life.say_ready, life.parent)
+
+
+def api(life: Life) -> None:
+    """Serve every context over gRPC, and all of them over HTTP."""
+    import uvicorn
+
+    from annals.installation import open_installation
+    from gateway.app import create_app
+    from shared.chassis.api.binder import ApiServer
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                life.say_ready()
+
+    settings = _settings("api")
+    with open_installation(settings) as services:
+        served = ApiServer(
+            services,
+            identity=_identity(settings),
+            address=f"{settings.host}:{settings.grpc_port}",
+        )
+        served.start()
+        gateway = create_app(
+            {opened.name: served.address for opened in services},
+            timeout=settings.request_timeout,
+            max_body=settings.body_limit,
+        )
+        signal.signal(
+            signal.SIGTERM, lambda *_: None
+        )  # uvicorn raises it again once it has stopped
+        threading.Thread(target=_end_with, args=(life.parent,), daemon=True).start()
+        Server(
+            uvicorn.Config(
+                gateway,
+                host=settings.host,
+                port=settings.http_port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        ).run()
+        served.stop(_GRACE)
+
+
+PROCESSES: Mapping[str, Callable[[Life], None]] = {"api": api, "worker": worker}
+
+
+def _settings(process: str) -> Any:
+    from shared.chassis import logs
+    from shared.chassis.settings import read_settings
+
+    settings = read_settings()
+    logs.configure(settings.log_level, settings.log_format, process=process)
+    return settings
+
+
+def _identity(settings: Any) -> Any:
+    from shared.chassis.api.identity import DevelopmentIdentity, IssuedIdentity
+    from shared.chassis.settings import Mode
+
+    if settings.mode is Mode.PRODUCTION:
+        return IssuedIdentity(
+            settings.token_issuer,
+            audience=settings.token_audience,
+            keys_url=settings.token_keys_url,
+        )
+    return DevelopmentIdentity(settings.signing_secret())
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_CHECK)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    PROCESSES[sys.argv[1]](Life(int(sys.argv[2]), int(sys.argv[3])))
