@@ -50,6 +50,7 @@ def api(life: Life) -> None:
 
     from annals.installation import open_installation
     from gateway.app import create_app
+    from services.analytics import console
     from shared.chassis.api.binder import ApiServer
 
     class Server(uvicorn.Server):
@@ -71,6 +72,7 @@ def api(life: Life) -> None:
             timeout=settings.request_timeout,
             max_body=settings.body_limit,
         )
+        console.mount(gateway)
         signal.signal(
             signal.SIGTERM, lambda *_: None
         )  # uvicorn raises it again once it has stopped
