@@ -231,9 +231,7 @@ class LeadsApplication(Application):
         follow_up_id = command.follow_up_id or command.new_id("follow_up")
 
         def decide(work: Work) -> str:
-            work.record(
-                command.lead_id, work.load(Lead, command.lead_id).plan_follow_up(command)
-            )
+            work.record(command.lead_id, work.load(Lead, command.lead_id).plan_follow_up(command))
             return command.lead_id
 
         return self.commit(command, decide, lambda: {"follow_up_id": follow_up_id})

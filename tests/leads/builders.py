@@ -36,24 +36,28 @@ DAY = timedelta(days=1)
 
 def lead_captured(**given: Any) -> LeadCaptured:
     return LeadCaptured(
-        **{
-            "name": "王伟",
-            "company": "云山科技",
-            "phones": (PHONE,),
-            "emails": (EMAIL,),
-            "channel": "web_form",
-            "stated_at": NOON,
-        }
-        | given
+        **dict[str, Any](
+            {
+                "name": "王伟",
+                "company": "云山科技",
+                "phones": (PHONE,),
+                "emails": (EMAIL,),
+                "channel": "web_form",
+                "stated_at": NOON,
+            }
+            | given
+        )
     )
 
 
 def lead_assigned(owner_id: str = "anna", **given: Any) -> LeadAssigned:
-    return LeadAssigned(**{"owner_id": owner_id, "method": AssignmentMethod.MANUAL} | given)
+    return LeadAssigned(
+        **dict[str, Any]({"owner_id": owner_id, "method": AssignmentMethod.MANUAL} | given)
+    )
 
 
 def lead_pooled(pool_id: str = POOL, **given: Any) -> LeadPooled:
-    return LeadPooled(**{"pool_id": pool_id, "entry": PoolEntry.CAPTURED} | given)
+    return LeadPooled(**dict[str, Any]({"pool_id": pool_id, "entry": PoolEntry.CAPTURED} | given))
 
 
 def lead_claimed(owner_id: str = "anna", pool_id: str = POOL) -> LeadClaimed:
@@ -61,119 +65,137 @@ def lead_claimed(owner_id: str = "anna", pool_id: str = POOL) -> LeadClaimed:
 
 
 def lead_released(owner_id: str = "anna", **given: Any) -> LeadReleased:
-    return LeadReleased(**{"pool_id": POOL, "owner_id": owner_id, "reason": "no time"} | given)
+    return LeadReleased(
+        **dict[str, Any]({"pool_id": POOL, "owner_id": owner_id, "reason": "no time"} | given)
+    )
 
 
 def lead_qualified(**given: Any) -> LeadQualified:
-    return LeadQualified(**{"owner_id": "anna"} | given)
+    return LeadQualified(**dict[str, Any]({"owner_id": "anna"} | given))
 
 
 def lead_nurtured(**given: Any) -> LeadNurtured:
-    return LeadNurtured(**{"owner_id": "anna"} | given)
+    return LeadNurtured(**dict[str, Any]({"owner_id": "anna"} | given))
 
 
 def lead_disqualified(**given: Any) -> LeadDisqualified:
-    return LeadDisqualified(**{"owner_id": "anna", "reason": "no budget"} | given)
+    return LeadDisqualified(**dict[str, Any]({"owner_id": "anna", "reason": "no budget"} | given))
 
 
 def lead_converted(**given: Any) -> LeadConverted:
     return LeadConverted(
-        **{
-            "account_id": "account-1",
-            "opens_account": True,
-            "contact_id": "contact-1",
-            "opens_contact": True,
-            "owner_id": "anna",
-            "channel": "web_form",
-        }
-        | given
+        **dict[str, Any](
+            {
+                "account_id": "account-1",
+                "opens_account": True,
+                "contact_id": "contact-1",
+                "opens_contact": True,
+                "owner_id": "anna",
+                "channel": "web_form",
+            }
+            | given
+        )
     )
 
 
 def follow_up_recorded(**given: Any) -> FollowUpRecorded:
     return FollowUpRecorded(
-        **{
-            "follow_up_id": "follow-up-1",
-            "employee_id": "anna",
-            "owner_id": "anna",
-            "at": NOON,
-            "method": "call",
-            "content": "有兴趣",
-        }
-        | given
+        **dict[str, Any](
+            {
+                "follow_up_id": "follow-up-1",
+                "employee_id": "anna",
+                "owner_id": "anna",
+                "at": NOON,
+                "method": "call",
+                "content": "有兴趣",
+            }
+            | given
+        )
     )
 
 
 def follow_up_planned(**given: Any) -> FollowUpPlanned:
     return FollowUpPlanned(
-        **{"follow_up_id": "plan-1", "employee_id": "anna", "due_at": NOON + DAY} | given
+        **dict[str, Any](
+            {"follow_up_id": "plan-1", "employee_id": "anna", "due_at": NOON + DAY} | given
+        )
     )
 
 
 def recycle_scheduled(since: datetime = NOON, days: int = 7, **given: Any) -> RecycleScheduled:
     return RecycleScheduled(
-        **{
-            "pool_id": POOL,
-            "owner_id": "anna",
-            "idle_since": since,
-            "warn_at": since + (days - 2) * DAY,
-            "recycle_at": since + days * DAY,
-            "rules_version": 1,
-        }
-        | given
+        **dict[str, Any](
+            {
+                "pool_id": POOL,
+                "owner_id": "anna",
+                "idle_since": since,
+                "warn_at": since + (days - 2) * DAY,
+                "recycle_at": since + days * DAY,
+                "rules_version": 1,
+            }
+            | given
+        )
     )
 
 
 def pool_opened(**given: Any) -> PoolOpened:
-    return PoolOpened(**{"name": "East"} | given)
+    return PoolOpened(**dict[str, Any]({"name": "East"} | given))
 
 
 def pool_rules_configured(**given: Any) -> PoolRulesConfigured:
-    return PoolRulesConfigured(**{"rules_version": 1} | given)
+    return PoolRulesConfigured(**dict[str, Any]({"rules_version": 1} | given))
 
 
 def holding_started(lead_id: str = LEAD, employee_id: str = "anna", **given: Any) -> HoldingStarted:
     return HoldingStarted(
-        **{
-            "employee_id": employee_id,
-            "lead_id": lead_id,
-            "pool_id": POOL,
-            "way": HoldingWay.CLAIMED,
-            "day": NOON.date(),
-        }
-        | given
+        **dict[str, Any](
+            {
+                "employee_id": employee_id,
+                "lead_id": lead_id,
+                "pool_id": POOL,
+                "way": HoldingWay.CLAIMED,
+                "day": NOON.date(),
+            }
+            | given
+        )
     )
 
 
 def account_opened(**given: Any) -> AccountOpened:
-    return AccountOpened(**{"name": "云山科技", "phones": (PHONE,)} | given)
+    return AccountOpened(**dict[str, Any]({"name": "云山科技", "phones": (PHONE,)} | given))
 
 
 def contact_added(**given: Any) -> ContactAdded:
     return ContactAdded(
-        **{"name": "王伟", "account_id": "account-1", "emails": (EMAIL.upper(),)} | given
+        **dict[str, Any](
+            {"name": "王伟", "account_id": "account-1", "emails": (EMAIL.upper(),)} | given
+        )
     )
 
 
 def payment_received(**given: Any) -> PaymentReceived:
     return PaymentReceived(
-        **{
-            "account_id": "account-1",
-            "amount": Money.of(100, "CNY"),
-            "value_date": date(2026, 3, 2),
-            "method": "transfer",
-        }
-        | given
+        **dict[str, Any](
+            {
+                "account_id": "account-1",
+                "amount": Money.of(100, "CNY"),
+                "value_date": date(2026, 3, 2),
+                "method": "transfer",
+            }
+            | given
+        )
     )
 
 
 def payment_reversed(**given: Any) -> PaymentReversed:
     return PaymentReversed(
-        **{
-            "account_id": "account-1",
-            "amount": Money.of(100, "CNY"),
-            "value_date": date(2026, 3, 3),
-            "reason": ReversalReason.BOUNCED,
-        }
-        | given
+        **dict[str, Any](
+            {
+                "account_id": "account-1",
+                "amount": Money.of(100, "CNY"),
+                "value_date": date(2026, 3, 3),
+                "reason": ReversalReason.BOUNCED,
+            }
+            | given
+        )
     )

@@ -20,7 +20,7 @@ from services.leads.domain.contact_details import read_emails, read_phones, read
 from services.leads.domain.refusals import AlreadyCustomer, DuplicateLead, LeadIsSettled
 from services.leads.projections.known_customers import CustomerAddresses, KnownCustomers
 from shared.chassis.shapes import FieldViolation, Invalid, Taken
-from shared.chassis.testing import NOON, Scenario, folded, recorded, scenario
+from shared.chassis.testing import NOON, Scenario, folded, issue, recorded, scenario
 from shared.events.accounts import AccountWithdrawn, ContactProfileChanged
 from shared.events.leads import (
     DemandLevel,
@@ -549,8 +549,6 @@ def test_a_historic_lead_that_contradicts_itself_is_refused(
 
 @pytest.mark.capability("LEA-04")
 def test_a_batch_sees_the_duplicates_within_itself() -> None:
-    from shared.chassis.testing import issue
-
     application = leads().application
     first, second = application.bulk([issue(capture(lead_id=LEAD)), issue(capture())])
     assert not isinstance(first, Exception)

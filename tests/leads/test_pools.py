@@ -205,7 +205,7 @@ def test_two_claims_that_race_are_decided_one_after_the_other(
 ) -> None:
     done = pooled()
     original = Work.load
-    raced = []
+    raced: list[bool] = []
 
     def load_and_be_overtaken(work: Work, kind: Any, stream_id: str) -> Any:
         state = original(work, kind, stream_id)
@@ -294,9 +294,7 @@ def test_a_release_needs_the_owner_and_says_why() -> None:
             reason="no time",
             cool_down_until=NOON + 2 * HOUR,
         ),
-        HoldingEnded(
-            employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.RELEASED
-        ),
+        HoldingEnded(employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.RELEASED),
     )
     done.when(RELEASE, by=ANNA).then_nothing()
 
@@ -365,9 +363,7 @@ def test_the_owner_is_warned_and_then_loses_the_idle_lead() -> None:
     done = held(cool_down_hours=24)
     warn = WarnOfRecycling(lead_id=LEAD, idle_since=NOON)
     done.when(warn, at=NOON + 5 * DAY).then(
-        RecycleWarned(
-            pool_id=POOL, owner_id="anna", recycle_at=NOON + 7 * DAY, idle_days=5
-        )
+        RecycleWarned(pool_id=POOL, owner_id="anna", recycle_at=NOON + 7 * DAY, idle_days=5)
     )
     done.when(warn, at=NOON + 5 * DAY).then_nothing()
     done.when(RecycleLead(lead_id=LEAD, idle_since=NOON), at=NOON + 7 * DAY).then(
@@ -378,9 +374,7 @@ def test_the_owner_is_warned_and_then_loses_the_idle_lead() -> None:
             idle_since=NOON,
             cool_down_until=NOON + 8 * DAY,
         ),
-        HoldingEnded(
-            employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.RECYCLED
-        ),
+        HoldingEnded(employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.RECYCLED),
     )
     assert done.news[0].rule == f"{POOL}@1"
     done.when(RecycleLead(lead_id=LEAD, idle_since=NOON), at=NOON + 7 * DAY).then_nothing()
@@ -457,12 +451,8 @@ def test_reassigning_moves_the_lead_from_one_book_to_the_other() -> None:
 def test_a_manager_moves_a_lead_into_another_pool() -> None:
     done = held().given("pool-2", pool_opened())
     done.when(MoveLeadToPool(lead_id=LEAD, pool_id="pool-2")).then(
-        LeadPooled(
-            pool_id="pool-2", entry=PoolEntry.MOVED, previous_owner_id="anna"
-        ),
-        HoldingEnded(
-            employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.REASSIGNED
-        ),
+        LeadPooled(pool_id="pool-2", entry=PoolEntry.MOVED, previous_owner_id="anna"),
+        HoldingEnded(employee_id="anna", lead_id=LEAD, pool_id=POOL, end=HoldingEnd.REASSIGNED),
     )
     done.when(MoveLeadToPool(lead_id=LEAD, pool_id="pool-2")).then_nothing()
     done.when(MoveLeadToPool(lead_id=LEAD, pool_id="pool-9")).then_refused(NotFound)

@@ -41,9 +41,7 @@ class AssignmentRules:
         for index, rule in enumerate(command.rules):
             found += unknown_fields(rule.conditions, KNOWN_FIELDS, f"rules.{index}")
             if not rule.candidate_ids and rule.pool_id is None:
-                found.append(
-                    FieldViolation(f"rules.{index}", "needs candidates, a pool, or both")
-                )
+                found.append(FieldViolation(f"rules.{index}", "needs candidates, a pool, or both"))
             if len(set(rule.candidate_ids)) < len(rule.candidate_ids):
                 found.append(
                     FieldViolation(f"rules.{index}.candidate_ids", "name each candidate once")

@@ -97,8 +97,6 @@ class ClaimBook:
                     claims=MappingProxyType(claims),
                 )
             case HoldingEnded() if state:
-                holds = {
-                    lead: pool for lead, pool in state.holds.items() if lead != event.lead_id
-                }
+                holds = {lead: pool for lead, pool in state.holds.items() if lead != event.lead_id}
                 return replace(state, holds=MappingProxyType(holds))
         return state

@@ -38,15 +38,11 @@ def converted(
     name = profile.name or profile.company
     wanted = command.opportunity
     return LeadConverted(
-        account_id=(
-            command.existing_account_id or command.account_id or command.new_id("account")
-        ),
+        account_id=(command.existing_account_id or command.account_id or command.new_id("account")),
         opens_account=command.existing_account_id is None,
         contact_id=command.existing_contact_id or command.contact_id or command.new_id("contact"),
         opens_contact=command.existing_contact_id is None,
-        opportunity_id=(
-            wanted.opportunity_id or command.new_id("opportunity") if wanted else None
-        ),
+        opportunity_id=(wanted.opportunity_id or command.new_id("opportunity") if wanted else None),
         owner_id=owner_id,
         unit_id=unit_id,
         is_person=person,
@@ -75,9 +71,7 @@ def converted(
     )
 
 
-def _check_attachment(
-    command: ConvertLead, contact_account_ids: Sequence[str] | None
-) -> None:
+def _check_attachment(command: ConvertLead, contact_account_ids: Sequence[str] | None) -> None:
     found: list[FieldViolation] = []
     if command.existing_account_id and command.account_id:
         found.append(FieldViolation("account_id", "is for a new account; one was named already"))

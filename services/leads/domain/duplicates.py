@@ -194,9 +194,7 @@ class DuplicateRules:
         return state
 
 
-def _keys(
-    rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin
-) -> Iterable[UniqueKey]:
+def _keys(rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin) -> Iterable[UniqueKey]:
     within = _within(rule.scope, origin)
     if within is None:
         return
@@ -250,9 +248,7 @@ def _normal(value: str, kind: MatchKind) -> str:
             return re.sub(r"\D", "", value)
 
 
-def _customers(
-    rule: DuplicateRule, profile: Mapping[str, Any], known: Known
-) -> list[str]:
+def _customers(rule: DuplicateRule, profile: Mapping[str, Any], known: Known) -> list[str]:
     fields = {match.field for match in rule.fields}
     if not rule.against_accounts or not fields <= _OF_CUSTOMERS:
         return []

@@ -236,9 +236,7 @@ class Lead:
             and command.at < self.cool_down_until
         ):
             raise PreviousOwnerCoolsDown(self.cool_down_until)
-        claimed = LeadClaimed(
-            pool_id=pool.id, owner_id=command.by.id, unit_id=unit_of(command.by)
-        )
+        claimed = LeadClaimed(pool_id=pool.id, owner_id=command.by.id, unit_id=unit_of(command.by))
         return [claimed, *self.watch(pool, command.by.id, command.at)]
 
     def assign(
@@ -369,9 +367,7 @@ class Lead:
             raise NotFound("planned follow-up", command.follow_up_id)
         return [FollowUpCancelled(follow_up_id=command.follow_up_id, reason=command.reason)]
 
-    def _plan(
-        self, command: PlanFollowUp, follow_up_id: str, after_id: str | None
-    ) -> list[Event]:
+    def _plan(self, command: PlanFollowUp, follow_up_id: str, after_id: str | None) -> list[Event]:
         if follow_up_id in self.plans:
             return []
         if command.due_at <= command.at:
@@ -588,9 +584,7 @@ class Lead:
             case LeadNurtured():
                 return replace(state, status=LeadStatus.NURTURING, recycling=None)
             case LeadDisqualified():
-                return replace(
-                    state, status=LeadStatus.DISQUALIFIED, pool_id=None, recycling=None
-                )
+                return replace(state, status=LeadStatus.DISQUALIFIED, pool_id=None, recycling=None)
             case LeadReopened():
                 return replace(state, status=state._open_status(), owner_id=event.owner_id)
             case LeadConverted():

@@ -38,9 +38,7 @@ class Pool:
     members: tuple[PoolMember, ...] = ()
     admin_ids: tuple[str, ...] = ()
     hidden_fields: tuple[str, ...] = ()
-    rules: PoolRulesConfigured = field(
-        default_factory=lambda: PoolRulesConfigured(rules_version=0)
-    )
+    rules: PoolRulesConfigured = field(default_factory=lambda: PoolRulesConfigured(rules_version=0))
 
     @staticmethod
     def open(command: OpenPool) -> list[Event]:

@@ -46,7 +46,7 @@ class Holdings(Projection):
         return [(recorded.event.employee_id, recorded.event.lead_id)]
 
     @staticmethod
-    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:  # noqa: ARG004
+    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         match recorded.event:
             case HoldingStarted() as started:
                 return {

@@ -35,7 +35,7 @@ class CustomerPayments(Projection):
         return [(recorded.stream_id,)]
 
     @staticmethod
-    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:  # noqa: ARG004
+    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         payment: PaymentFact = recorded.event
         return {
             "payment_id": key[0],

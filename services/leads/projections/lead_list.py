@@ -42,6 +42,8 @@ from shared.chassis.shapes.listing import listed
 from shared.events.base import Recorded
 from shared.events.leads import (
     ConversionReverted,
+    FollowUpCancelled,
+    FollowUpPlanned,
     FollowUpRecorded,
     LeadAssigned,
     LeadCaptured,
@@ -61,6 +63,7 @@ from shared.events.leads import (
     LeadScored,
     LeadUnlocked,
     RecycleScheduled,
+    RecycleWarned,
     ScorePart,
     StatementMerged,
 )
@@ -148,9 +151,12 @@ class LeadList(Projection):
         LeadReleased,
         LeadRecycled,
         RecycleScheduled,
+        RecycleWarned,
         LeadLocked,
         LeadUnlocked,
         FollowUpRecorded,
+        FollowUpPlanned,
+        FollowUpCancelled,
         LeadQualified,
         LeadNurtured,
         LeadDisqualified,
@@ -405,9 +411,7 @@ def list_pool_leads(query: ListPoolLeads, reader: Reader) -> Page[LeadView]:
     if known is None:
         raise NotFound("pool", query.pool_id)
     hidden = hidden_from(reader)
-    return _page(
-        query, reader, hidden, [leads.c.pool_id == query.pool_id, _visible(query, hidden)]
-    )
+    return _page(query, reader, hidden, [leads.c.pool_id == query.pool_id, _visible(query, hidden)])
 
 
 def _page(

@@ -51,7 +51,7 @@ class RulesInForce(Projection):
         return [(recorded.stream_id,)]
 
     @staticmethod
-    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:  # noqa: ARG004
+    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         said = recorded.event.model_dump(mode="json")
         return {
             "name": key[0],
