@@ -142,9 +142,7 @@ class BillingApplication(Application):
         return self.change(Contract, command.contract_id, lambda it: it.approve(command), command)
 
     def return_contract(self, command: ReturnContract) -> Answer:
-        return self.change(
-            Contract, command.contract_id, lambda it: it.send_back(command), command
-        )
+        return self.change(Contract, command.contract_id, lambda it: it.send_back(command), command)
 
     def withdraw_contract(self, command: WithdrawContract) -> Answer:
         def decide(work: Work) -> str:
@@ -567,9 +565,7 @@ class BillingApplication(Application):
     ) -> None:
         """Record an allocation on the payment and on everything it pays."""
         payment = work.load(Payment, payment_id)
-        work.record(
-            payment_id, payment.allocate(payment_id, parts, on, from_credit=from_credit)
-        )
+        work.record(payment_id, payment.allocate(payment_id, parts, on, from_credit=from_credit))
         for plan_id, some in _by_plan(parts).items():
             work.record(plan_id, work.load(PaymentPlan, plan_id).pay(payment_id, some, on))
         for invoice_id, amount in _by_invoice(parts).items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from shared.chassis.shapes import BrokenRule
+from shared.chassis.shapes import BrokenRule, NotFound
 from shared.events.billing import Allocation
 from shared.events.values import Money
 
@@ -79,6 +79,8 @@ class Book:
         instalments = oldest_first(self.instalments)
         invoices = oldest_first(self.invoices)
         if instalment_id is not None:
+            if all(debt.id != instalment_id for debt in self.instalments):
+                raise NotFound("instalment", instalment_id)
             instalments = [debt for debt in instalments if debt.id == instalment_id]
             named = sum((debt.outstanding.amount for debt in instalments), Decimal(0))
             invoices = _at_most(named, invoices)

@@ -255,9 +255,7 @@ class Contract:
     @property
     def price(self) -> Price:
         content = self.content
-        return Price(
-            lines=content.lines, net=content.net, tax=content.tax, total=content.total
-        )
+        return Price(lines=content.lines, net=content.net, tax=content.tax, total=content.total)
 
     @property
     def in_force(self) -> bool:
@@ -337,9 +335,7 @@ class Contract:
             return []
         self._require(RUNNING, "terminated")
         on = day_of(command.at, self.content.time_zone)
-        return [
-            ContractTerminated(**self.refs, on=on, reason=command.reason, note=command.note)
-        ]
+        return [ContractTerminated(**self.refs, on=on, reason=command.reason, note=command.note)]
 
     def amend(self, command: AmendContract) -> list[Event]:
         self._require(RUNNING, "amended")
@@ -378,9 +374,7 @@ class Contract:
         """Return the facts about this contract and about the one that continues it."""
         if self.renewed_by is not None:
             raise ContractIsRenewed(self.renewed_by)
-        self._require(
-            {*RUNNING, ContractStatus.FULFILLED, ContractStatus.EXPIRED}, "renewed"
-        )
+        self._require({*RUNNING, ContractStatus.FULFILLED, ContractStatus.EXPIRED}, "renewed")
         if command.ends_on is not None and command.ends_on < command.starts_on:
             raise EndsBeforeItStarts
         term = replace(self.content, starts_on=command.starts_on, ends_on=command.ends_on)

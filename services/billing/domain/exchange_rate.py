@@ -36,9 +36,7 @@ class ExchangeRates:
             return state
         known = state.by_day if state else ()
         others = tuple(rate for rate in known if rate[0] != event.valid_from)
-        return ExchangeRates(
-            by_day=(*others, (event.valid_from, event.rate, event.rate_source))
-        )
+        return ExchangeRates(by_day=(*others, (event.valid_from, event.rate, event.rate_source)))
 
 
 def rates_id(currency: str, reporting_currency: str) -> str:

@@ -225,9 +225,7 @@ class Invoice:
         self._require_issued("voided")
         rest = self._part(self.left)
         return [
-            InvoiceVoided(
-                **self.refs, number=self.number, total=self.left, reason=command.reason
-            ),
+            InvoiceVoided(**self.refs, number=self.number, total=self.left, reason=command.reason),
             *posted(
                 "invoice_voided",
                 debit(LedgerAccount.REVENUE, rest.net),

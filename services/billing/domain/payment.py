@@ -261,9 +261,7 @@ class Payment:
                     unallocated=event.unallocated,
                 )
             case PaymentReallocated():
-                return replace(
-                    state, allocations=event.allocations, unallocated=event.unallocated
-                )
+                return replace(state, allocations=event.allocations, unallocated=event.unallocated)
             case PaymentReversed():
                 nothing = Money.zero(state.amount.currency)
                 return replace(state, allocations=(), unallocated=nothing, is_reversed=True)

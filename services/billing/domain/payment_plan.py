@@ -423,9 +423,7 @@ def agreed(
     return _agreement(contract_id, contract, _numbered(wanted, 1, new_id))
 
 
-def single(
-    contract_id: str, contract: Contract, due_on: date | None, new_id: NewId
-) -> list[Event]:
+def single(contract_id: str, contract: Contract, due_on: date | None, new_id: NewId) -> list[Event]:
     """Let the whole price fall due at once, where nothing else was agreed."""
     if not contract.total.amount:
         return []
@@ -458,9 +456,7 @@ def _check_sum(wanted: Sequence[InstalmentTerms], total: Money) -> None:
         raise InstalmentsDoNotAddUp(total, given)
 
 
-def _numbered(
-    wanted: Sequence[InstalmentTerms], first: int, new_id: NewId
-) -> list[Instalment]:
+def _numbered(wanted: Sequence[InstalmentTerms], first: int, new_id: NewId) -> list[Instalment]:
     instalments: dict[str, Instalment] = {}
     for number, part in enumerate(wanted, first):
         instalment_id = part.instalment_id or new_id(f"instalment {number}")

@@ -36,9 +36,7 @@ def _watched(
 ) -> Iterator[Reaction]:
     if due_on is None:
         return
-    note = NoteInstalmentDue(
-        contract_id=recorded.event.contract_id, instalment_id=instalment_id
-    )
+    note = NoteInstalmentDue(contract_id=recorded.event.contract_id, instalment_id=instalment_id)
     over = day_end(due_on, recorded.event.time_zone)
     if recorded.import_id is not None:
         over = max(over, recorded.recorded_at + IMPORT_GRACE)

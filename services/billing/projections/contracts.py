@@ -92,6 +92,7 @@ contracts = Table(
     Index("contracts_by_opportunity", "opportunity_id"),
 )
 
+
 class Contracts(Projection):
     """What was agreed with whom, where it stands, and how much of it is invoiced and paid."""
 
