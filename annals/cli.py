@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +25,7 @@ from shared.chassis.messaging.lag import lag as lags
 from shared.chassis.messaging.lag import quiescent
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.subscription import Subscription
-from shared.chassis.projections.rebuild import rebuild
+from shared.chassis.projections.rebuild import Rebuilt, rebuild
 from shared.chassis.service import OpenService
 from shared.chassis.settings import Mode, Settings, SettingsError, read_settings
 from shared.chassis.shapes import Projection, Refused, Unavailable
@@ -79,6 +78,41 @@ def options(
     settings = read_settings(data=data)
     logs.configure(settings.log_level, settings.log_format)
     context.obj = settings
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="HTTP port instead of ANNALS_HTTP_PORT; 0: any free."),
+    ] = None,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="gRPC port instead of ANNALS_GRPC_PORT; 0: any free."),
+    ] = None,
+) -> None:
+    """Run everything on this machine until Ctrl-C: API, pages and workers.
+
+    **Examples**
+
+    `annals up`
+
+    `annals --data /srv/annals up --port 9090`
+    """
+    from annals.up import AlreadyRunning, PortTaken
+    from annals.up import up as run
+
+    chosen = {"http_port": port, "grpc_port": grpc_port}
+    settings: Settings = context.obj.model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
+    try:
+        stopped = run(settings, _welcome)
+    except (AlreadyRunning, PortTaken) as error:
+        raise _Failure(str(error)) from None
+    if not stopped:
+        raise _Failure("a process would not start; the log lines above say why")
 
 
 @app.command("log")
@@ -221,17 +255,15 @@ def rebuild_views(
     settings: Settings = installation.installed(context.obj)
     with installation.open_installation(settings) as services:
         sources = {service.name: service.log for service in services}
-        done = []
+        done: list[tuple[str, Rebuilt]] = []
         for service, chosen in _read_models(services, names or []):
             with _folding(service.name) as progress:
-                done += [
-                    {"service": service.name, **asdict(one)}
-                    for one in rebuild(
-                        service.views_database, chosen, sources, check=check, progress=progress
-                    )
-                ]
-    output.show(done, json=json)
-    if wrong := [one["projection"] for one in done if one["equal"] is False]:
+                views = service.views_database
+                found = rebuild(views, chosen, sources, check=check, progress=progress)
+                done += [(service.name, one) for one in found]
+    document = output.rebuilt_document if json else output.rebuilt_line
+    output.show([document(service, one) for service, one in done], json=json)
+    if wrong := [one.projection for _, one in done if one.equal is False]:
         raise _Failure(f"not what the logs say: {', '.join(wrong)}")
 
 
@@ -346,6 +378,12 @@ def token(
         lifetime=round(hours * 3600),
     )
     sys.stdout.write(signed + "\n")
+
+
+def _welcome(address: str) -> None:
+    output.say(
+        f"Annals answers at [bold]{address}[/] (reference: {address}/docs); Ctrl-C stops it."
+    )
 
 
 def _named(services: Sequence[OpenService], names: Sequence[str]) -> list[OpenService]:

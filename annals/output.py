@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from shared.chassis.messaging.lag import Lag
 from shared.chassis.messaging.parking import Letter
+from shared.chassis.projections.rebuild import Rebuilt
 from shared.events.base import Recorded
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "lag_document",
     "letter_document",
     "print_json",
+    "rebuilt_document",
+    "rebuilt_line",
     "say",
     "show",
     "warn",
@@ -54,8 +58,11 @@ def show(documents: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     if json:
         print_json(list(documents))
         return
+    if not documents:
+        say("none")
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, value in documents[0].items() if documents else ():
+    for name, value in documents[0].items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
     for document in documents:
@@ -138,6 +145,24 @@ def letter_document(home: str, letter: Letter) -> dict[str, Any]:
         "position": letter.position,
         "error": letter.error,
         "parked_at": letter.parked_at.isoformat(),
+    }
+
+
+def rebuilt_document(service: str, rebuilt: Rebuilt) -> dict[str, Any]:
+    """Return what came of rebuilding or checking a read model."""
+    return {"service": service, **asdict(rebuilt)}
+
+
+def rebuilt_line(service: str, rebuilt: Rebuilt) -> dict[str, Any]:
+    """Return the same for people: a fingerprint to compare by eye, and the verdict of a check."""
+    return {
+        "service": service,
+        "read model": rebuilt.projection,
+        "facts": rebuilt.facts,
+        "rows": rebuilt.rows,
+        "seconds": round(rebuilt.seconds, 2),
+        "fingerprint": rebuilt.digest[:12],
+        "": {None: "rebuilt", True: "equal", False: "DIFFERS"}[rebuilt.equal],
     }
 
 

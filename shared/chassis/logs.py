@@ -35,7 +35,7 @@ OPEN = frozenset(
 )  # fmt: skip
 """Keys whose text names parts of the system. Keys that end in `_id` are open as well."""
 
-_QUIET = ("kombu", "amqp", "nameko", "uvicorn.access", "asyncio", "httpx", "hpack")
+_QUIET = ("kombu", "amqp", "nameko", "uvicorn", "asyncio", "httpx", "hpack")
 _ABOUT_THE_PROGRAM = (
     ArithmeticError,
     AssertionError,

@@ -250,10 +250,9 @@ def test_check_proves_the_read_models_or_names_what_differs(run: Run, tmp_path: 
     assert run("parked", "retry").code == 1
     proof = run("rebuild", "--check", "--json")
     assert proof.code == 0
-    assert {row["projection"]: row["equal"] for row in proof.json()} == {
-        "tables": True,
-        "dishes": True,
-    }
+    equal = {row["projection"]: row["equal"] for row in proof.json()}
+    assert equal.keys() >= {"tables", "dishes"}
+    assert all(equal.values())
     with closing(sqlite3.connect(tmp_path / "data/kitchen.views.db")) as views, views:
         views.execute("update dishes set ordered = 'stew' where order_id = 'order-1'")
     outcome = run("rebuild", "--check")
