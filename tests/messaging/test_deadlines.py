@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.chassis.messaging import Delivery, quiescent, settle
-from shared.chassis.messaging.deadlines import CONSUMER, Deadlines
+from shared.chassis.messaging.deadlines import CONSUMER, Deadlines, Plan
 from shared.chassis.shapes import Later
 from shared.chassis.testing import NOON, recorded
 from tests.messaging.conftest import House
@@ -36,6 +36,7 @@ def test_a_deadline_is_kept_when_its_moment_has_come(house: House) -> None:
     assert fact.occurred_at == NOON + GRACE
     assert fact.recorded_at == house.clock.moment
     assert fact.actor == "system:cook_what_is_ordered"
+    assert fact.rule == "kitchen.cook_what_is_ordered@1"
     assert fact.causation_id == house.dining.log.read(0)[0].event_id
 
 
@@ -67,8 +68,8 @@ def test_setting_a_deadline_anew_replaces_it(house: House) -> None:
     fact = recorded(OrderPlaced(table=1, dish="soup"))
     with house.kitchen.log_database.transaction() as connection:
         for minutes in (10, 20):
-            at = NOON + timedelta(minutes=minutes)
-            deadlines.set(connection, "bin", Later(at, BinDish(order_id="a"), "a"), fact)
+            later = Later(NOON + timedelta(minutes=minutes), BinDish(order_id="a"), "a")
+            deadlines.plan(connection, [Plan("bin", later, fact, "kitchen.bin@1")])
     assert deadlines.due(NOON + GRACE) == 1
     assert deadlines.next() == NOON + timedelta(minutes=20)
 
@@ -76,11 +77,13 @@ def test_setting_a_deadline_anew_replaces_it(house: House) -> None:
 def test_a_deadline_for_a_command_nobody_decides_is_an_error(house: House) -> None:
     _, deadlines = opened(house)
     later = Later(NOON, CancelOrder(order_id="a"), "a")
+    fact = recorded(OrderPlaced(table=1, dish="soup"))
+    plan = Plan("bin", later, fact, "kitchen.bin@1")
     with (
         house.kitchen.log_database.transaction() as connection,
         pytest.raises(LookupError, match="CancelOrder"),
     ):
-        deadlines.set(connection, "bin", later, recorded(OrderPlaced(table=1, dish="soup")))
+        deadlines.plan(connection, [plan])
 
 
 def test_many_due_deadlines_are_kept_in_batches(house: House) -> None:

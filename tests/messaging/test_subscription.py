@@ -221,6 +221,7 @@ def test_a_reaction_says_who_acted_why_and_when(house: House) -> None:
     deliver(delivery, *parcels(house))
     (fact,) = house.kitchen.log.read(0)
     assert fact.actor == "system:cook_what_is_ordered"
+    assert fact.rule == "kitchen.cook_what_is_ordered@1"
     assert fact.causation_id == cause.event_id
     assert fact.correlation_id == cause.correlation_id
     assert fact.occurred_at == cause.occurred_at

@@ -72,7 +72,7 @@ def test_facts_of_before_and_after_the_start_become_rows_and_reactions(
         assert [row["cooked"] for row in house.rows(Dishes)] == ["soup", "fish"]
 
 
-def test_a_row_follows_its_fact_within_a_blink(house: House, tmp_path: Path) -> None:
+def test_a_row_follows_its_fact_within_a_second(house: House, tmp_path: Path) -> None:
     with worker(tmp_path):
         waits = []
         for number in range(20):
@@ -80,7 +80,7 @@ def test_a_row_follows_its_fact_within_a_blink(house: House, tmp_path: Path) -> 
             begun = time.perf_counter()
             until(lambda number=number: number in house.tables())  # type: ignore[misc]
             waits.append(time.perf_counter() - begun)
-    assert sorted(waits)[len(waits) // 2] < 0.1
+    assert sorted(waits)[len(waits) // 2] < 1.0
 
 
 def test_a_deadline_is_kept_in_simulated_time(house: House, tmp_path: Path) -> None:

@@ -3,10 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import Column, Connection, MetaData, String, Table, Text, func, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    func,
+    inspect,
+    select,
+)
 
 from shared.chassis import tracking
 from shared.chassis.clock import Clock
@@ -27,7 +38,7 @@ from shared.chassis.shapes import (
 )
 from shared.events.base import Recorded
 
-__all__ = ["CONSUMER", "POLICIES", "Deadlines", "Decider", "due"]
+__all__ = ["CONSUMER", "POLICIES", "Deadlines", "Decider", "Plan", "due"]
 
 CONSUMER = "deadlines"
 """The name under which deadlines that could not be kept are parked."""
@@ -45,8 +56,23 @@ deadlines = Table(
     Column("payload", Text, nullable=False),
     Column("correlation_id", String, nullable=False),
     Column("causation_id", String, nullable=False),
-    Column("rule", String),
+    Column("rule", String, nullable=False),
 )
+
+
+_FORGET = deadlines.delete().where(
+    deadlines.c.policy == bindparam("of_policy"), deadlines.c.key == bindparam("of_key")
+)
+
+
+class Plan(NamedTuple):
+    """What a policy wants done about a deadline, and the fact that made it want it."""
+
+    policy: str
+    reaction: Later | Cancel
+    fact: Recorded[Any]
+    rule: str
+    """The policy with its context and version: `leads.recycle_idle_lead@1`."""
 
 
 def due(database: Database, now: datetime) -> int:
@@ -108,42 +134,23 @@ class Deadlines:
         """Where the deadlines stand."""
         return self._log.database
 
-    def set(
-        self,
-        connection: Connection,
-        policy: str,
-        later: Later,
-        fact: Recorded[Any],
-        rule: str | None = None,
-    ) -> None:
-        """Remember a deadline; one under the same policy and key is replaced.
+    def plan(self, connection: Connection, plans: Sequence[Plan]) -> None:
+        """Set and cancel deadlines; of several plans for one policy and key the last one counts.
 
         Raises:
             LookupError: the application has no such command.
         """
-        name = type(later.command).__name__
-        if name not in self._commands:
-            raise LookupError(f"{policy} sets a deadline for {name}, which nobody decides")
-        self.cancel(connection, policy, Cancel(later.key))
-        connection.execute(
-            deadlines.insert().values(
-                policy=policy,
-                key=later.key,
-                at=later.at,
-                command=name,
-                payload=later.command.model_dump_json(),
-                correlation_id=fact.correlation_id,
-                causation_id=fact.event_id,
-                rule=rule,
-            )
-        )
-
-    @staticmethod
-    def cancel(connection: Connection, policy: str, cancel: Cancel) -> None:
-        """Forget a deadline, if there is one."""
-        connection.execute(
-            deadlines.delete().where(deadlines.c.policy == policy, deadlines.c.key == cancel.key)
-        )
+        last = {(plan.policy, plan.reaction.key): plan for plan in plans}
+        if not last:
+            return
+        connection.execute(_FORGET, [{"of_policy": policy, "of_key": key} for policy, key in last])
+        new = [
+            self._row(plan, plan.reaction)
+            for plan in last.values()
+            if isinstance(plan.reaction, Later)
+        ]
+        if new:
+            connection.execute(deadlines.insert(), new)
 
     def next(self) -> datetime | None:
         """Return the earliest deadline's moment."""
@@ -196,7 +203,7 @@ class Deadlines:
                 .all()
             )
             for row in map(dict, batch):
-                self.cancel(connection, row["policy"], Cancel(row["key"]))
+                connection.execute(_FORGET, {"of_policy": row["policy"], "of_key": row["key"]})
                 self._keep_or_park(connection, row)
         return len(batch)
 
@@ -210,6 +217,21 @@ class Deadlines:
     def close(self) -> None:
         """Let go of the file that is watched."""
         self._watch.close()
+
+    def _row(self, plan: Plan, later: Later) -> dict[str, Any]:
+        name = type(later.command).__name__
+        if name not in self._commands:
+            raise LookupError(f"{plan.policy} sets a deadline for {name}, which nobody decides")
+        return {
+            "policy": plan.policy,
+            "key": later.key,
+            "at": later.at,
+            "command": name,
+            "payload": later.command.model_dump_json(),
+            "correlation_id": plan.fact.correlation_id,
+            "causation_id": plan.fact.event_id,
+            "rule": plan.rule,
+        }
 
     def _policies_reached(self, tip: int) -> bool:
         with self.database.read() as connection:

@@ -7,15 +7,13 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from shared.chassis.clock import Clock
-from shared.chassis.messaging.deadlines import POLICIES, Deadlines, Decider
+from shared.chassis.messaging.deadlines import POLICIES, Deadlines, Decider, Plan
 from shared.chassis.shapes import (
     Actor,
     Answer,
-    Cancel,
     Command,
     Envelope,
     Key,
-    Later,
     Policy,
     Projection,
     Refused,
@@ -139,37 +137,36 @@ class PoliciesHandler:
 
     def apply(self, connection: Connection, facts: Sequence[Fact], held: AbstractSet[str]) -> None:
         """React to the facts; raises the first refusal, for then a lane has to be parked."""
-        commands: list[Command] = []
-        for fact in facts:
-            for policy in self._waiting(fact.event):
-                if f"{policy.name}/{fact.stream_id}" not in held:
-                    commands += self._reactions(connection, policy, fact)
-        self._decide(commands)
+        self._react(
+            connection,
+            [
+                (policy, fact)
+                for fact in facts
+                for policy in self._waiting(fact.event)
+                if f"{policy.name}/{fact.stream_id}" not in held
+            ],
+        )
 
     def apply_lane(self, connection: Connection, fact: Fact, lane: str) -> None:
         """Let one policy react to one fact."""
-        policy = self._policies[lane.partition("/")[0]]
-        self._decide(self._reactions(connection, policy, fact))
+        self._react(connection, [(self._policies[lane.partition("/")[0]], fact)])
 
     def _waiting(self, event: Event) -> list[Policy]:
         return [p for p in self._policies.values() if isinstance(event, p.events)]
 
-    def _decide(self, commands: Sequence[Command]) -> None:
+    def _react(self, connection: Connection, occasions: Iterable[tuple[Policy, Fact]]) -> None:
+        commands: list[Command] = []
+        plans: list[Plan] = []
+        for policy, fact in occasions:
+            for place, reaction in enumerate(policy(fact)):
+                if isinstance(reaction, Command):
+                    commands.append(reaction.issued(self._envelope(policy, fact, place)))
+                else:
+                    plans.append(Plan(policy.name, reaction, fact, self._rule(policy)))
+        self._deadlines.plan(connection, plans)
         for answer in self._application.bulk(commands):
             if isinstance(answer, Refused):
                 raise answer
-
-    def _reactions(self, connection: Connection, policy: Policy, fact: Fact) -> list[Command]:
-        commands: list[Command] = []
-        for place, reaction in enumerate(policy(fact)):
-            match reaction:
-                case Later():
-                    self._deadlines.set(connection, policy.name, reaction, fact)
-                case Cancel():
-                    self._deadlines.cancel(connection, policy.name, reaction)
-                case Command():
-                    commands.append(reaction.issued(self._envelope(policy, fact, place)))
-        return commands
 
     def _envelope(self, policy: Policy, fact: Fact, place: int) -> Envelope:
         context = self._application.log.context
@@ -182,7 +179,11 @@ class PoliciesHandler:
             recorded_at=self._clock.now(),
             correlation_id=fact.correlation_id,
             causation_id=fact.event_id,
+            rule=self._rule(policy),
         )
+
+    def _rule(self, policy: Policy) -> str:
+        return f"{self._application.log.context}.{policy.name}@{policy.version}"
 
 
 def _lane(key: Key) -> str:

@@ -38,6 +38,8 @@ class Policy:
     name: str
     events: tuple[type[Event], ...]
     react: Callable[[Recorded[Any]], Sequence[Reaction]]
+    version: int = 1
+    """Raised when it decides differently: what it does names the version that decided."""
 
     @property
     def contexts(self) -> frozenset[str]:
@@ -51,11 +53,12 @@ class Policy:
 
 def whenever(
     *events: type[Event],
+    version: int = 1,
 ) -> Callable[[Callable[[Recorded[Any]], Sequence[Reaction]]], Policy]:
     """Make a policy, named after the function, that reacts to these event classes."""
 
     def make(react: Callable[[Recorded[Any]], Sequence[Reaction]]) -> Policy:
-        return Policy(react.__name__, events, react)
+        return Policy(react.__name__, events, react, version)
 
     return make
 

@@ -24,7 +24,8 @@ __all__ = ["Relaying", "subscribed"]
 
 log = structlog.get_logger(__name__)
 
-_IDLE = 0.005
+_BUSY, _IDLE = 0.002, 0.02
+"""Seconds between two looks at a log that has just grown, and at one that has not for long."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 _UNACKNOWLEDGED = 8
 
@@ -70,6 +71,7 @@ class Relaying(DependencyProvider):  # type: ignore[misc]
         self._log = event_log
         self._publisher = Publisher(broker)
         self._patience = Patience(f"{event_log.context}.relay")
+        self._pause = 0.0
 
     def start(self) -> None:
         """Begin to relay."""
@@ -95,7 +97,8 @@ class Relaying(DependencyProvider):  # type: ignore[misc]
         except Exception:
             self._publisher.close()
             raise
-        eventlet.sleep(0 if published else _IDLE)
+        self._pause = 0.0 if published else min(max(_BUSY, self._pause * 1.2), _IDLE)
+        eventlet.sleep(self._pause)
 
 
 class _Feed(ConsumerMixin):  # type: ignore[misc]

@@ -1,12 +1,13 @@
 """Worker services: one nameko service per context, made of what its delivery has."""
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import eventlet
 from nameko.timer import timer
 
-from shared.chassis.clock import FileClock
+from shared.chassis.clock import Clock, FileClock
 from shared.chassis.messaging.deadlines import Deadlines
 from shared.chassis.messaging.delivery import Delivery
 from shared.chassis.messaging.subscription import Subscription
@@ -15,8 +16,9 @@ from shared.chassis.worker.extensions import Relaying, subscribed
 
 __all__ = ["worker_service"]
 
-_TICK = 0.05
-_SIMULATED_TICK = 0.01
+_ROUND = 0.5
+_POLL = 0.05
+_SIMULATED_POLL = 0.01
 
 
 def worker_service(delivery: Delivery, broker: Broker) -> type:
@@ -35,7 +37,8 @@ def worker_service(delivery: Delivery, broker: Broker) -> type:
         method = subscription.name.rpartition(".")[2]
         members[method] = subscribed(subscription, broker)(_deliver_to(subscription))
     if delivery.deadlines is not None:
-        members["deadlines"] = timer(interval=_TICK)(_keep(delivery.deadlines, opened.clock))
+        keep = _keep(delivery.deadlines, opened.clock)
+        members["deadlines"] = timer(interval=_ROUND, eager=True)(keep)
     return type(f"{opened.name.title()}Worker", (), members)
 
 
@@ -46,13 +49,13 @@ def _deliver_to(subscription: Subscription) -> Any:
     return deliver
 
 
-def _keep(deadlines: Deadlines, clock: Any) -> Any:
+def _keep(deadlines: Deadlines, clock: Clock) -> Any:
     def keep(_service: Any) -> None:
-        """Poll once a tick; as often as a simulated history needs while one is played."""
-        deadlines.poll()
-        if isinstance(clock, FileClock) and clock.simulated:
-            for _ in range(round(_TICK / _SIMULATED_TICK) - 1):
-                eventlet.sleep(_SIMULATED_TICK)
-                deadlines.poll()
+        """Poll for one round of the timer, more often while a simulated history is played."""
+        end = monotonic() + _ROUND
+        while monotonic() < end:
+            deadlines.poll()
+            simulated = isinstance(clock, FileClock) and clock.simulated
+            eventlet.sleep(_SIMULATED_POLL if simulated else _POLL)
 
     return keep
