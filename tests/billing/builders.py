@@ -142,7 +142,11 @@ def line_item() -> LineItem:
 
 
 def line(price: int | str, quantity: int | str = 1, **changes: Any) -> ContractLine:
-    facts = {"description": "商品", "unit_price": Decimal(price), "quantity": Decimal(quantity)}
+    facts: dict[str, Any] = {
+        "description": "商品",
+        "unit_price": Decimal(price),
+        "quantity": Decimal(quantity),
+    }
     return ContractLine(**facts | changes)
 
 
@@ -159,7 +163,7 @@ def part(
 
 
 def allocation(amount: int | str, **places: str) -> Allocation:
-    return Allocation(amount=cny(amount), **places)  # type: ignore[arg-type]
+    return Allocation(amount=cny(amount), **places)
 
 
 def posting(*lines: tuple[LedgerAccount, Side, int | str], about: str = "a_test") -> LedgerPosted:

@@ -130,9 +130,7 @@ def test_a_price_that_cannot_be_paid_is_refused(amount: str) -> None:
 
 def test_a_contract_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValidationError, match="before starts_on"):
-        DraftContract(
-            account_id=ACCOUNT, amount=cny(1), starts_on=in_days(1), ends_on=in_days(0)
-        )
+        DraftContract(account_id=ACCOUNT, amount=cny(1), starts_on=in_days(1), ends_on=in_days(0))
 
 
 def test_an_unknown_time_zone_is_refused() -> None:
@@ -183,9 +181,9 @@ def test_a_quote_becomes_one_contract() -> None:
 
     world = billing().when(wish(CONTRACT)).then_kinds(ContractDrafted)
     world.when(wish("contract-2")).then_refused(Taken, holder=CONTRACT)
-    world.when(
-        DraftContract(account_id=ACCOUNT, amount=cny(113), quote_id="quote-1")
-    ).then_refused(Taken, holder=CONTRACT)
+    world.when(DraftContract(account_id=ACCOUNT, amount=cny(113), quote_id="quote-1")).then_refused(
+        Taken, holder=CONTRACT
+    )
 
 
 def test_the_whole_way_of_approval() -> None:
@@ -287,9 +285,7 @@ def test_a_contract_starts_before_it_ends() -> None:
 
 def test_a_contract_is_fulfilled_once_it_is_paid() -> None:
     world = billing().after(*running_contract())
-    world.when(FulfilContract(contract_id=CONTRACT)).then_refused(
-        ContractIsNotPaid, open="100 CNY"
-    )
+    world.when(FulfilContract(contract_id=CONTRACT)).then_refused(ContractIsNotPaid, open="100 CNY")
     world.after(ReceivePayment(contract_id=CONTRACT, amount=cny(100), method="bank"))
     world.when(FulfilContract(contract_id=CONTRACT)).then_kinds(ContractFulfilled)
     world.when(FulfilContract(contract_id=CONTRACT)).then_nothing()

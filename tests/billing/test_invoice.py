@@ -168,7 +168,9 @@ def test_of_two_invoices_issued_at_once_only_what_fits_is() -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(issued, range(6))) == 3
-    numbers = [f.event.number for f in world.log.read(0, 1000) if isinstance(f.event, InvoiceIssued)]
+    numbers = [
+        f.event.number for f in world.log.read(0, 1000) if isinstance(f.event, InvoiceIssued)
+    ]
     assert sorted(numbers) == [f"INV-2026-00000{n}" for n in (1, 2, 3)]
 
 
@@ -180,7 +182,9 @@ def test_numbers_have_no_gap_in_any_year() -> None:
             IssueInvoice(invoice_id=f"invoice-{number}", issued_on=date(year, 5, 1)),
         )
         world.when(IssueInvoice(invoice_id="unknown")).then_refused(NotFound)
-    numbers = [f.event.number for f in world.log.read(0, 1000) if isinstance(f.event, InvoiceIssued)]
+    numbers = [
+        f.event.number for f in world.log.read(0, 1000) if isinstance(f.event, InvoiceIssued)
+    ]
     assert numbers == [
         "INV-2025-000001",
         "INV-2026-000001",

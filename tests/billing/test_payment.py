@@ -1,4 +1,5 @@
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
@@ -292,9 +293,9 @@ def test_credit_of_a_bounced_payment_is_gone() -> None:
     posted = world.news[1].event
     assert isinstance(posted, LedgerPosted)
     assert {(line.ledger_account, line.side, line.amount) for line in posted.lines} == {
-        (LedgerAccount.ADVANCES, Side.DEBIT, 100),
-        (LedgerAccount.CREDIT, Side.DEBIT, 30),
-        (LedgerAccount.BANK, Side.CREDIT, 130),
+        (LedgerAccount.ADVANCES, Side.DEBIT, Decimal(100)),
+        (LedgerAccount.CREDIT, Side.DEBIT, Decimal(30)),
+        (LedgerAccount.BANK, Side.CREDIT, Decimal(130)),
     }
 
 

@@ -12,8 +12,8 @@ from services.billing.commands import (
     ReachMilestone,
     ReceivePayment,
     ReversePayment,
-    RevisePaymentPlan,
     ReviseContract,
+    RevisePaymentPlan,
     TerminateContract,
 )
 from services.billing.domain.allocation import CurrencyDiffers
@@ -233,5 +233,3 @@ def test_a_milestone_gives_its_instalments_a_due_date_once() -> None:
     unknown = ReachMilestone(contract_id=CONTRACT, milestone="交付", due_on=in_days(40))
     world.when(unknown).then_refused(MilestoneUnknown)
     world.when(note("i2"), at=NOON + timedelta(days=41)).then_kinds(InstalmentFellOverdue)
-
-
