@@ -21,15 +21,21 @@ class Broker:
     Args:
         url: as kombu takes it, e.g. `amqp://guest:guest@localhost//`.
         options: kombu's transport options.
+        longest: messages after which a queue is emptied before the next is put in it; None leaves
+            that to the broker. What is lost is pulled from the log when the next one shows the gap.
     """
 
     url: str
     options: dict[str, Any] = field(default_factory=dict)
+    longest: int | None = None
+    bound: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Names of the queues of this process, with the contexts each is bound to."""
 
     @classmethod
     def embedded(cls) -> "Broker":
         """Return the broker of a process that hosts every subscription itself."""
-        return cls("memory://localhost//", {"polling_interval": 0.01, "body_encoding": None})
+        options = {"polling_interval": 0.01, "body_encoding": None}
+        return cls("memory://localhost//", options, longest=64)
 
     def connection(self) -> Connection:
         """Return a connection of its own, made when it is first used."""
@@ -37,6 +43,7 @@ class Broker:
 
     def queue(self, subscription: Subscription) -> Queue:
         """Return a subscription's queue: replicated, in order, one consumer at a time."""
+        self.bound[subscription.name] = subscription.contexts
         return Queue(
             subscription.name,
             EXCHANGE,
@@ -61,6 +68,8 @@ class Publisher:
         """Publish persistently; raises when the broker does not take it."""
         if self._producer is None:
             self._producer = Producer(self._broker.connection(), EXCHANGE)
+        if self._broker.longest is not None:
+            self._shorten(self._producer.channel, parcel.context, self._broker.longest)
         self._producer.publish(
             parcel.body,
             routing_key=parcel.context,
@@ -70,6 +79,13 @@ class Publisher:
             delivery_mode=_PERSISTENT,
             mandatory=True,
         )
+
+    def _shorten(self, channel: Any, context: str, longest: int) -> None:
+        for name, contexts in self._broker.bound.items():
+            if context in contexts:
+                queue = Queue(name, channel=channel)
+                if queue.queue_declare(passive=True).message_count >= longest:
+                    queue.purge()
 
     def close(self) -> None:
         """Close the connection; publishing again opens another."""
