@@ -25,7 +25,7 @@ from shared.chassis.messaging.lag import lag as lags
 from shared.chassis.messaging.lag import quiescent
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.subscription import Subscription
-from shared.chassis.projections.rebuild import Rebuilt, rebuild
+from shared.chassis.projections.rebuild import CannotFold, Rebuilt, rebuild
 from shared.chassis.service import OpenService
 from shared.chassis.settings import Mode, Settings, SettingsError, read_settings
 from shared.chassis.shapes import Projection, Refused, Unavailable
@@ -259,7 +259,10 @@ def rebuild_views(
         for service, chosen in _read_models(services, names or []):
             with _folding(service.name) as progress:
                 views = service.views_database
-                found = rebuild(views, chosen, sources, check=check, progress=progress)
+                try:
+                    found = rebuild(views, chosen, sources, check=check, progress=progress)
+                except CannotFold as error:
+                    raise _Failure(f"{service.name}: {error}") from None
                 done += [(service.name, one) for one in found]
     document = output.rebuilt_document if json else output.rebuilt_line
     output.show([document(service, one) for service, one in done], json=json)

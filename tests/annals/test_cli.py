@@ -263,6 +263,17 @@ def test_check_proves_the_read_models_or_names_what_differs(run: Run, tmp_path: 
 
 
 @pytest.mark.usefixtures("evening")
+def test_a_rebuilt_read_model_has_applied_what_was_parked_for_it(run: Run) -> None:
+    outcome = run("rebuild")
+    assert outcome.code == 1
+    assert "tables cannot fold dining:2 (dining.OrderPlaced.v1)" in outcome.err
+    Tables.poisonous.clear()
+    assert run("rebuild").code == 0
+    assert [letter["consumer"] for letter in run("parked", "--json").json()] == ["policies"]
+    assert run("rebuild", "--check").code == 0
+
+
+@pytest.mark.usefixtures("evening")
 def test_an_unknown_read_model_is_a_wrong_command(run: Run) -> None:
     outcome = run("rebuild", "menus")
     assert outcome.code == 2

@@ -1,8 +1,9 @@
 """Rebuilding read models from the logs while the system runs, and proving that they are equal.
 
 A copy of each table is filled beside the live one in short transactions. When it has caught up, one
-last transaction brings it to exactly the live table's tracked positions and either compares the two by
-content hash or puts the copy in the live one's place.
+last transaction brings it to exactly the live table's tracked positions and either compares the two
+by content hash or puts the copy in the live one's place. A copy that took its place has applied
+everything, so nothing stays parked for it.
 """
 
 import hashlib
@@ -15,17 +16,27 @@ from sqlalchemy import Connection, Table, select, text
 
 from shared.chassis import tracking
 from shared.chassis.database import Database
+from shared.chassis.messaging import parking
 from shared.chassis.projections.projector import Projector, copy_of
 from shared.chassis.shapes.projection import Key, Projection, Row
 from shared.events.base import Event, Recorded
 
-__all__ = ["Rebuilt", "Source", "digest", "rebuild"]
+__all__ = ["CannotFold", "Rebuilt", "Source", "digest", "rebuild"]
 
 _BATCH = 2000
 _CACHED_ROWS = 150_000
 _SUFFIX = "copy"
 
 Progress = Callable[[str, int, int], None]
+
+
+class CannotFold(Exception):
+    """A read model cannot fold a fact; its live rows are as they were."""
+
+    def __init__(self, projection: str, fact: Recorded[Event], error: Exception) -> None:
+        place = f"{fact.context}:{fact.position} ({fact.topic})"
+        super().__init__(f"{projection} cannot fold {place}: {type(error).__name__}")
+        self.fact = fact
 
 
 class Source(Protocol):
@@ -76,12 +87,34 @@ def rebuild(
 
     Returns:
         One report per read model.
+
+    Raises:
+        CannotFold: a fact makes a fold fail.
     """
     copies = [_Copy(projection) for projection in projections]
     with database.transaction() as connection:
+        parking.create(connection)
         for copy in copies:
             copy.table.drop(connection, checkfirst=True)
             copy.table.create(connection)
+    try:
+        return _filled(database, copies, sources, check=check, progress=progress)
+    finally:
+        with database.transaction() as connection:
+            for copy in copies:
+                copy.table.drop(connection, checkfirst=True)
+
+
+def _filled(
+    database: Database,
+    copies: Sequence["_Copy"],
+    sources: Mapping[str, Source],
+    *,
+    check: bool,
+    progress: Progress | None,
+) -> list[Rebuilt]:
+    projections = [copy.projection for copy in copies]
+    with database.read() as connection:
         live = tracking.positions(connection)
     contexts = sorted({context for p in projections for context in p.contexts()})
     reached = dict.fromkeys(contexts, 0)
@@ -101,14 +134,14 @@ def rebuild(
                 progress(context, reached[context], tip)
     with database.transaction() as connection:
         live = tracking.positions(connection)
-        reports = [copy.settle(connection, sources, reached, live, check=check) for copy in copies]
-    return reports
+        return [copy.settle(connection, sources, reached, live, check=check) for copy in copies]
 
 
 class _Copy:
     def __init__(self, projection: type[Projection]) -> None:
         self.projection = projection
         self.table: Table = copy_of(projection.table, _SUFFIX)
+        self.table.indexes.clear()  # made once, when the rows are in place
         self.facts = 0
         self.seconds = 0.0
         self._projector = Projector([projection])
@@ -121,9 +154,22 @@ class _Copy:
         started = time.perf_counter()
         if len(self._rows) > _CACHED_ROWS:
             self._rows.clear()
-        self._projector.apply(connection, self.projection, mine, self.table, self._rows)
+        try:
+            self._projector.apply(connection, self.projection, mine, self.table, self._rows)
+        except Exception as error:
+            culprit = self._culprit(connection, mine)
+            raise CannotFold(self.projection.name, culprit, error) from error
         self.seconds += time.perf_counter() - started
         self.facts += len(mine)
+
+    def _culprit(self, connection: Connection, batch: Sequence[Recorded[Event]]) -> Recorded[Event]:
+        """Find the fact that makes the batch fail, by folding one after another."""
+        for fact in batch:
+            try:
+                self._projector.apply(connection, self.projection, [fact], self.table, self._rows)
+            except Exception:  # noqa: BLE001 - the batch's own error is raised
+                return fact
+        return batch[-1]
 
     def settle(
         self,
@@ -147,10 +193,13 @@ class _Copy:
         count, mine = digest(connection, self.table)
         if check:
             _, other = digest(connection, self.projection.table)
-            self.table.drop(connection)
             return Rebuilt(name, self.facts, count, self.seconds, mine, mine == other, other)
         self.projection.table.drop(connection)
         connection.execute(text(f'ALTER TABLE "{self.table.name}" RENAME TO "{name}"'))
+        for index in self.projection.table.indexes:
+            index.create(connection)
+        for letter in parking.letters(connection, name):
+            parking.remove(connection, letter)
         return Rebuilt(name, self.facts, count, self.seconds, mine)
 
 
