@@ -44,7 +44,10 @@ class Amount(TypeDecorator[Decimal]):
             return None
         if dialect.name == "postgresql":
             return Decimal(value)
-        return Decimal(int(value)).scaleb(-4)
+        whole = int(value)
+        if not whole % _SCALE:
+            return Decimal(whole // _SCALE)
+        return Decimal(whole).scaleb(-4) if whole % 100 else Decimal(whole // 100).scaleb(-2)
 
 
 class Instant(TypeDecorator[datetime]):
