@@ -1,0 +1,245 @@
+"""Carries an import out: records in batches, each accepted, known already, or rejected."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from annals.imports.cells import Unreadable
+from annals.imports.kinds import command_id
+from annals.imports.recipes import Recipe
+from annals.imports.rejects import Rejects
+from annals.imports.tables import TableRow
+from annals.imports.values import Rows, Value
+from shared.chassis.service import OpenService
+from shared.chassis.shapes import Actor, Command, Envelope, Invalid, NotFound, Refused
+
+__all__ = ["Importer", "Record", "Tally", "grouped", "single"]
+
+_BATCH = 500
+_LATER = 10_000
+"""Records kept to be tried again when something they refer to was not there yet."""
+_TOLERANCE = timedelta(minutes=5)
+"""How far another system's clock may be ahead."""
+
+
+class Record(NamedTuple):
+    """The rows that make one record, in order."""
+
+    rows: Sequence[TableRow]
+    problem: str | None = None
+
+    @property
+    def cells(self) -> Rows:
+        """What stands in the rows."""
+        return [row.cells for row in self.rows]
+
+
+@dataclass
+class Tally:
+    """What came of an import."""
+
+    records: int = 0
+    added: int = 0
+    known: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How many records were rejected for what: a field's name or a broken rule's."""
+
+
+class _Candidate(NamedTuple):
+    record: Record
+    commands: Sequence[Command | None]
+    """One per recipe; None where the record makes nothing of it."""
+
+
+class Importer:
+    """Makes commands of records and has them carried out.
+
+    Args:
+        recipes: what a record makes, in order; the last one is what is imported.
+        services: the open services by name.
+        actor: who imports.
+        import_id: names this import on every fact.
+        rejects: where rejected rows go.
+    """
+
+    def __init__(
+        self,
+        recipes: Sequence[Recipe],
+        services: Mapping[str, OpenService],
+        actor: Actor,
+        import_id: str,
+        rejects: Rejects,
+    ) -> None:
+        self.tally = Tally()
+        self._recipes = recipes
+        self._services = [services[recipe.kind.context] for recipe in recipes]
+        self._actor = actor
+        self._import_id = import_id
+        self._rejects = rejects
+        self._first_row: dict[int, int] = {}
+        self._later: deque[tuple[Record, Sequence[str]]] = deque()
+
+    def run(self, records: Iterable[Record], advanced: Callable[[], None]) -> Tally:
+        """Import the records; what refers to something unknown is tried again after the rest.
+
+        Args:
+            records: in the order of the file.
+            advanced: told after each batch.
+        """
+        records = iter(records)
+        while batch := list(islice(records, _BATCH)):
+            self.tally.records += len(batch)
+            self._import(batch, again=False)
+            advanced()
+        while self._later:
+            waiting = [record for record, _ in self._later]
+            self._later.clear()
+            for start in range(0, len(waiting), _BATCH):
+                self._import(waiting[start : start + _BATCH], again=True)
+            if len(self._later) == len(waiting):
+                for record, reasons in self._later:
+                    self._reject(record, reasons)
+                break
+        return self.tally
+
+    def _import(self, records: Sequence[Record], *, again: bool) -> None:
+        made = [self._prepare(record, again=again) for record in records]
+        candidates = [candidate for candidate in made if candidate is not None]
+        for place, service in enumerate(self._services):
+            application = service.application
+            if application is None:
+                raise LookupError(f"{service.name} takes no commands")
+            asked = [(c, command) for c in candidates if (command := c.commands[place])]
+            answers = application.bulk([command for _, command in asked])
+            refused: set[int] = set()
+            for (candidate, _), answer in zip(asked, answers, strict=True):
+                if isinstance(answer, Refused):
+                    refused.add(id(candidate))
+                    self._turn_down(
+                        candidate.record, _reasons(answer), missing=isinstance(answer, NotFound)
+                    )
+            if refused:
+                candidates = [c for c in candidates if id(c) not in refused]
+        self.tally.added += len(candidates)
+
+    def _prepare(self, record: Record, *, again: bool) -> _Candidate | None:
+        """Make a record's commands; None when it is known already or cannot be read."""
+        if record.problem is not None:
+            self._reject(record, [record.problem])
+            return None
+        rows = record.cells
+        try:
+            names = [recipe.name(rows) for recipe in self._recipes]
+        except Unreadable as problem:
+            self._reject(record, [f"external_id: {problem}"])
+            return None
+        if names[-1] is None:
+            self._reject(record, ["external_id: says nothing"])
+            return None
+        id = command_id(self._recipes[-1].record_id(names[-1]))
+        if not again and (first := self._first_row.setdefault(hash(id), record.rows[0].number)) != (
+            record.rows[0].number
+        ):
+            self._reject(record, [f"external_id: {names[-1]!r} stands in row {first} already"])
+            return None
+        if self._services[-1].log.answer(id) is not None:
+            self.tally.known += 1
+            return None
+        return self._commands(record, rows, names)
+
+    def _commands(
+        self, record: Record, rows: Rows, names: Sequence[str | None]
+    ) -> _Candidate | None:
+        commands: list[Command | None] = []
+        problems: list[str] = []
+        missing = True
+        now = self._services[-1].clock.now()
+        for recipe, name in zip(self._recipes, names, strict=True):
+            if name is None:
+                commands.append(None)
+                continue
+            made = recipe.make(rows, name, now)
+            if made.command is None or made.occurred_at is None:
+                problems += made.problems
+                missing = missing and made.missing
+            elif made.occurred_at > now + _TOLERANCE:
+                problems.append(f"occurred_at: {made.occurred_at} lies in the future")
+                missing = False
+            else:
+                envelope = Envelope(
+                    command_id=command_id(recipe.record_id(name)),
+                    actor=self._actor,
+                    occurred_at=made.occurred_at,
+                    recorded_at=now,
+                    correlation_id=self._import_id,
+                    import_id=self._import_id,
+                )
+                commands.append(made.command.issued(envelope))
+        if problems:
+            self._turn_down(record, problems, missing=missing)
+            return None
+        return _Candidate(record, commands)
+
+    def _turn_down(self, record: Record, reasons: Sequence[str], *, missing: bool) -> None:
+        if missing and len(self._later) < _LATER:
+            self._later.append((record, reasons))
+        else:
+            self._reject(record, reasons)
+
+    def _reject(self, record: Record, reasons: Sequence[str]) -> None:
+        self.tally.rejected += 1
+        self.tally.reasons.update({reason.partition(":")[0] for reason in reasons})
+        for row in record.rows:
+            self._rejects.write(row, reasons)
+
+
+def _reasons(refusal: Refused) -> list[str]:
+    if isinstance(refusal, Invalid):
+        return [f"{violation.field}: {violation.description}" for violation in refusal.violations]
+    return [f"{refusal.rule}: {refusal.message}"]
+
+
+def single(rows: Iterable[TableRow]) -> Iterator[Record]:
+    """Make a record of every row."""
+    for row in rows:
+        yield Record((row,), row.problem)
+
+
+def grouped(
+    rows: Iterable[TableRow], places: Sequence[int], width: int, order: Value | None
+) -> Iterator[Record]:
+    """Make a record of all rows that are equal at these places, wherever they stand in the file.
+
+    A row whose cells cannot be told apart is a record of its own; one that is damaged otherwise
+    takes the whole record with it, which would not be complete without.
+
+    Args:
+        rows: all rows of the table; they are kept in memory.
+        places: where the cells stand that name the record.
+        width: how many cells a whole row has.
+        order: what to sort a record's rows by.
+    """
+    groups: dict[tuple[object, ...], list[TableRow]] = {}
+    kept: dict[object, object] = {}
+    for row in rows:
+        if len(row.cells) != width:
+            yield Record((row,), row.problem)
+            continue
+        cells = [kept.setdefault(cell, cell) for cell in row.cells]
+        key = tuple(cells[place] for place in places)
+        groups.setdefault(key, []).append(row._replace(cells=cells))  # type: ignore[arg-type]
+    kept.clear()
+    for members in groups.values():
+        problems = [f"row {row.number} {row.problem}" for row in members if row.problem]
+        if order is not None and not problems:
+            try:
+                members.sort(key=lambda row: order((row.cells,)))
+            except Unreadable as problem:
+                problems = [f"order_by: {problem}"]
+            except TypeError:
+                problems = ["order_by: says nothing in one of the rows"]
+        yield Record(members, "; ".join(problems) or None)
