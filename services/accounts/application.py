@@ -50,7 +50,7 @@ class AccountsApplication(Application):
         def decide(work: Work) -> str:
             if command.parent_id is not None:
                 work.load(Account, command.parent_id).must_be_in_the_books()
-            _claim_external(work, command.source, command.external_id, account_id)
+            _claim_external(work, "account", command.source, command.external_id, account_id)
             if command.number is not None:
                 work.claim("account_number", command.number, account_id)
             work.record(account_id, _with_deals(work, account_id, Account.open(command)))
@@ -178,7 +178,7 @@ class AccountsApplication(Application):
         def decide(work: Work) -> str:
             work.load(Account, command.account_id).must_be_in_the_books()
             _superior(work, command.reports_to_id)
-            _claim_external(work, command.source, command.external_id, contact_id)
+            _claim_external(work, "contact", command.source, command.external_id, contact_id)
             work.record(contact_id, Contact.add(command))
             return contact_id
 
@@ -249,10 +249,10 @@ class AccountsApplication(Application):
 
 
 def _claim_external(
-    work: Work, source: str | None, external_id: str | None, stream_id: str
+    work: Work, kind: str, source: str | None, external_id: str | None, stream_id: str
 ) -> None:
     if external_id is not None:
-        work.claim(f"external:{source or ''}", external_id, stream_id)
+        work.claim(f"external:{source or ''}:{kind}", external_id, stream_id)
 
 
 def _number(work: Work, account_id: str) -> str | None:

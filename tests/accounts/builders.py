@@ -110,6 +110,7 @@ def opportunity_reopened(**fields: Any) -> OpportunityReopened:
     usual = {
         "account_id": ACCOUNT,
         "to_stage": "negotiation",
+        "entered_at": NOON,
         "probability": 60,
         "forecast": ForecastCategory.COMMIT,
         "reason": "signed by mistake",

@@ -7,6 +7,7 @@ from services.accounts.commands import (
     AddContact,
     ChangeContact,
     LinkContact,
+    OpenAccount,
     RecordContactLeft,
 )
 from services.accounts.domain.account import AccountIsWithdrawn
@@ -96,7 +97,10 @@ def test_nobody_reports_to_themselves() -> None:
 
 def test_a_contact_is_imported_once_per_source() -> None:
     add = AddContact(account_id=ACCOUNT, name="A", source="maven", external_id="1")
-    at_an_account().after(add).when(add).then_refused(Taken)
+    given = at_an_account().after(
+        OpenAccount(account_id="other", name="A", source="maven", external_id="1"), add
+    )
+    given.when(add).then_refused(Taken)
 
 
 def test_bad_numbers_and_addresses_are_named() -> None:
