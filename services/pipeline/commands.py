@@ -64,9 +64,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Quantity = Annotated[Decimal, Field(gt=0, lt=1_000_000, decimal_places=4, allow_inf_nan=False)]
-UnitPrice = Annotated[
-    Decimal, Field(ge=0, lt=1_000_000_000, decimal_places=4, allow_inf_nan=False)
-]
+UnitPrice = Annotated[Decimal, Field(ge=0, lt=1_000_000_000, decimal_places=4, allow_inf_nan=False)]
 Some = Field(max_length=20)
 
 
@@ -256,9 +254,7 @@ class ChangeOpportunity(
     """Names of the fields to empty."""
 
 
-class AssignOpportunityOwner(
-    Command, http="POST /v1/opportunities/{opportunity_id}:assign-owner"
-):
+class AssignOpportunityOwner(Command, http="POST /v1/opportunities/{opportunity_id}:assign-owner"):
     """Let somebody else pursue a deal."""
 
     opportunity_id: OpportunityId

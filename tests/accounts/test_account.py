@@ -111,9 +111,9 @@ def test_numbers_without_a_prefix_belong_to_the_country_said() -> None:
 
 
 def test_an_imported_account_belongs_to_nobody_unless_said() -> None:
-    scenario(AccountsApplication).when(
-        OpenAccount(name="Cancity"), import_id="import-1"
-    ).then(AccountOpened(name="Cancity"))
+    scenario(AccountsApplication).when(OpenAccount(name="Cancity"), import_id="import-1").then(
+        AccountOpened(name="Cancity")
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,8 @@ def test_an_imported_account_belongs_to_nobody_unless_said() -> None:
     ],
 )
 def test_ids_numbers_and_external_ids_are_given_once(again: OpenAccount) -> None:
-    first = OpenAccount(
-        account_id=ACCOUNT, name="A", number="K-1", source="maven", external_id="7"
-    )
-    scenario(AccountsApplication).after(first).when(again).then_refused(Taken )
+    first = OpenAccount(account_id=ACCOUNT, name="A", number="K-1", source="maven", external_id="7")
+    scenario(AccountsApplication).after(first).when(again).then_refused(Taken)
 
 
 def test_the_same_external_id_of_another_source_is_another_account() -> None:
@@ -142,12 +140,8 @@ def test_a_change_says_the_whole_profile_and_what_differs() -> None:
     given = scenario(AccountsApplication).given(
         ACCOUNT, account_opened(industry="零售", website="a.example")
     )
-    given.when(
-        ChangeAccount(account_id=ACCOUNT, industry="百货", clear=("website",))
-    ).then(
-        AccountProfileChanged(
-            name="王府井百货", industry="百货", changed=("website", "industry")
-        )
+    given.when(ChangeAccount(account_id=ACCOUNT, industry="百货", clear=("website",))).then(
+        AccountProfileChanged(name="王府井百货", industry="百货", changed=("website", "industry"))
     )
 
 
@@ -157,9 +151,7 @@ def test_a_change_that_changes_nothing_is_no_fact() -> None:
     ).then_nothing()
 
 
-@pytest.mark.parametrize(
-    "clear", [("name",), ("kind",), ("nonsense",), ("industry",)]
-)
+@pytest.mark.parametrize("clear", [("name",), ("kind",), ("nonsense",), ("industry",)])
 def test_only_known_fields_that_may_be_empty_are_cleared(clear: tuple[str, ...]) -> None:
     scenario(AccountsApplication).given(ACCOUNT, account_opened()).when(
         ChangeAccount(account_id=ACCOUNT, industry="百货", clear=clear)
@@ -185,9 +177,9 @@ def test_an_unknown_account_and_one_of_another_kind_are_not_found() -> None:
 def test_an_account_is_placed_in_its_group_and_taken_out() -> None:
     given = scenario(AccountsApplication).given("group", account_opened())
     given.given(ACCOUNT, account_opened())
-    given.when(
-        SetAccountParent(account_id=ACCOUNT, parent_id="group", relation="branch")
-    ).then(AccountParentSet(parent_id="group", relation="branch"))
+    given.when(SetAccountParent(account_id=ACCOUNT, parent_id="group", relation="branch")).then(
+        AccountParentSet(parent_id="group", relation="branch")
+    )
     given.when(
         SetAccountParent(account_id=ACCOUNT, parent_id="group", relation="branch")
     ).then_nothing()

@@ -143,7 +143,5 @@ def test_an_activity_needs_a_known_customer_and_known_people() -> None:
         PlanActivity(account_id=ACCOUNT, contact_ids=("nobody",), method="call", due_at=DUE)
     ).then_refused(NotFound)
     given.given(ACTIVITY, activity_planned()).when(
-        ReplanActivity(
-            activity_id=ACTIVITY, contact_ids=("nobody",), method="call", due_at=DUE
-        )
+        ReplanActivity(activity_id=ACTIVITY, contact_ids=("nobody",), method="call", due_at=DUE)
     ).then_refused(NotFound)

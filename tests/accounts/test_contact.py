@@ -83,9 +83,9 @@ def test_a_contact_needs_an_account_in_the_books() -> None:
 
 def test_an_unknown_superior_is_not_found() -> None:
     given = at_an_account().given(CONTACT, contact_added())
-    given.when(
-        AddContact(account_id=ACCOUNT, name="A", reports_to_id="nobody")
-    ).then_refused(NotFound)
+    given.when(AddContact(account_id=ACCOUNT, name="A", reports_to_id="nobody")).then_refused(
+        NotFound
+    )
     given.when(ChangeContact(contact_id=CONTACT, reports_to_id="nobody")).then_refused(NotFound)
 
 
@@ -116,9 +116,7 @@ def test_a_change_names_the_accounts_the_person_acts_for() -> None:
     given = at_an_account().given(
         CONTACT, contact_added(education="清华"), ContactLinked(account_id="other")
     )
-    given.when(
-        ChangeContact(contact_id=CONTACT, department="采购", clear=("education",))
-    ).then(
+    given.when(ChangeContact(contact_id=CONTACT, department="采购", clear=("education",))).then(
         ContactProfileChanged(
             name="王小明",
             department="采购",
@@ -138,19 +136,15 @@ def test_a_contact_serves_several_accounts_and_leaves_one() -> None:
     leave = RecordContactLeft(
         contact_id=CONTACT, account_id=ACCOUNT, on=date(2026, 3, 1), reason="new job"
     )
-    given.when(leave).then(
-        ContactLeft(account_id=ACCOUNT, on=date(2026, 3, 1), reason="new job")
-    )
+    given.when(leave).then(ContactLeft(account_id=ACCOUNT, on=date(2026, 3, 1), reason="new job"))
     given.when(leave).then_refused(OnlyWhoActsForAnAccountCanLeaveIt)
 
 
 def test_a_contact_acts_for_few_accounts() -> None:
     links = [ContactLinked(account_id=f"a-{number}") for number in range(MOST_ACCOUNTS - 1)]
-    at_an_account().given("other", account_opened()).given(
-        CONTACT, contact_added(), *links
-    ).when(LinkContact(contact_id=CONTACT, account_id="other")).then_refused(
-        PeopleActForFewAccounts
-    )
+    at_an_account().given("other", account_opened()).given(CONTACT, contact_added(), *links).when(
+        LinkContact(contact_id=CONTACT, account_id="other")
+    ).then_refused(PeopleActForFewAccounts)
 
 
 @pytest.mark.parametrize(

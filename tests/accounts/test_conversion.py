@@ -38,9 +38,7 @@ pytestmark = pytest.mark.capability("LEA-16")
 
 def reaction(fact: LeadConverted | ConversionReverted) -> Command:
     policy = (
-        open_converted_account
-        if isinstance(fact, LeadConverted)
-        else withdraw_reverted_conversion
+        open_converted_account if isinstance(fact, LeadConverted) else withdraw_reverted_conversion
     )
     (command,) = policy(recorded(fact, LEAD))
     assert isinstance(command, Command)
@@ -97,15 +95,15 @@ def test_redelivery_opens_nothing_twice() -> None:
 
 
 def test_an_erased_person_is_still_converted() -> None:
-    erased = lead_converted(
-        account_name=None, contact_name=None, phones=None, follow_ups=None
-    )
+    erased = lead_converted(account_name=None, contact_name=None, phones=None, follow_ups=None)
     scenario(AccountsApplication).when(reaction(erased)).then_kinds(AccountOpened, ContactAdded)
 
 
 def test_a_reverted_conversion_withdraws_exactly_what_it_opened() -> None:
-    given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).given(
-        CONTACT, contact_added()
+    given = (
+        scenario(AccountsApplication)
+        .given(ACCOUNT, account_opened())
+        .given(CONTACT, contact_added())
     )
     given.when(reaction(conversion_reverted(withdraws_account=False))).then(
         ContactWithdrawn(account_id=ACCOUNT, lead_id=LEAD, reason="wrong company")

@@ -104,9 +104,7 @@ def test_a_deal_entered_late_does_not_wake_a_customer() -> None:
     given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).after(WON)
     given.when(REVIEW, at=NOON + LOST_AFTER).then_kinds(AccountLifecycleMoved)
     earlier = NOON - timedelta(days=30)
-    given.when(CountDeal(account_id=ACCOUNT, contract_id="old"), at=earlier).then_kinds(
-        DealCounted
-    )
+    given.when(CountDeal(account_id=ACCOUNT, contract_id="old"), at=earlier).then_kinds(DealCounted)
 
 
 def test_deals_known_before_the_account_count_when_it_opens() -> None:

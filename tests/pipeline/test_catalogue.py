@@ -152,9 +152,7 @@ def test_a_product_is_put_on_offer_described_anew_and_retired() -> None:
     ],
 )
 def test_products_are_entered_once(again: DefineProduct) -> None:
-    scenario(PipelineApplication).after(PRINTER).when(again).then_refused(
-        Taken, holder=PRODUCT
-    )
+    scenario(PipelineApplication).after(PRINTER).when(again).then_refused(Taken, holder=PRODUCT)
 
 
 def test_a_number_given_up_is_free_again() -> None:

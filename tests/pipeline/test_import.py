@@ -48,8 +48,10 @@ def historic(**fields: Any) -> ImportOpportunity:
 
 @pytest.mark.capability("PIP-02", "PIP-08")
 def test_a_won_deal_is_entered_with_its_whole_life() -> None:
-    done = scenario(PipelineApplication).after(SELLING, at=ENGAGED).when(
-        historic(outcome=Outcome.WON, closed_at=NOON), import_id="import-1"
+    done = (
+        scenario(PipelineApplication)
+        .after(SELLING, at=ENGAGED)
+        .when(historic(outcome=Outcome.WON, closed_at=NOON), import_id="import-1")
     )
     done.then_kinds(OpportunityOpened, OpportunityWon)
     assert [fact.occurred_at for fact in done.news] == [ENGAGED, NOON]
@@ -62,9 +64,13 @@ def test_a_won_deal_is_entered_with_its_whole_life() -> None:
 
 
 def test_a_lost_deal_is_entered_with_its_reason() -> None:
-    done = scenario(PipelineApplication).after(SELLING).when(
-        historic(
-            outcome=Outcome.LOST, closed_at=NOON, loss_reason="not stated", stage="engaging"
+    done = (
+        scenario(PipelineApplication)
+        .after(SELLING)
+        .when(
+            historic(
+                outcome=Outcome.LOST, closed_at=NOON, loss_reason="not stated", stage="engaging"
+            )
         )
     )
     done.then_kinds(OpportunityOpened, OpportunityLost)
@@ -72,8 +78,10 @@ def test_a_lost_deal_is_entered_with_its_reason() -> None:
 
 
 def test_an_open_deal_without_a_date_begins_when_it_is_entered() -> None:
-    done = scenario(PipelineApplication).after(SELLING).when(
-        historic(opened_at=None, stage="prospecting", amount=None)
+    done = (
+        scenario(PipelineApplication)
+        .after(SELLING)
+        .when(historic(opened_at=None, stage="prospecting", amount=None))
     )
     done.then_kinds(OpportunityOpened)
     assert done.news[0].occurred_at == NOON
@@ -81,8 +89,10 @@ def test_an_open_deal_without_a_date_begins_when_it_is_entered() -> None:
 
 def test_a_closed_deal_without_a_beginning_began_at_its_end_at_the_latest() -> None:
     closed = NOON - timedelta(days=5)
-    done = scenario(PipelineApplication).after(SELLING).when(
-        historic(opened_at=None, outcome=Outcome.WON, closed_at=closed)
+    done = (
+        scenario(PipelineApplication)
+        .after(SELLING)
+        .when(historic(opened_at=None, outcome=Outcome.WON, closed_at=closed))
     )
     assert [fact.occurred_at for fact in done.news] == [closed, closed]
 

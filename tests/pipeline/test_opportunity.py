@@ -262,9 +262,7 @@ def test_a_running_deal_keeps_its_version_until_it_moves() -> None:
 @pytest.mark.capability("PIP-01")
 def test_a_stage_the_new_version_dropped_is_left_by_the_rules_of_the_old() -> None:
     only = (StageWish(stage="proposal", name="P", probability=60),)
-    given = with_a_deal().after(
-        DefineSalesProcess(process_id="standard", name="S", stages=only)
-    )
+    given = with_a_deal().after(DefineSalesProcess(process_id="standard", name="S", stages=only))
     given.when(MoveOpportunity(opportunity_id=DEAL, to_stage="proposal")).then_kinds(StageMoved)
 
 
@@ -314,9 +312,7 @@ def test_a_closed_deal_is_reopened_before_anything_else_happens(end: Any) -> Non
     given.when(MoveOpportunity(opportunity_id=DEAL, to_stage="needs")).then_refused(
         OpportunityIsClosed
     )
-    given.when(
-        ReopenOpportunity(opportunity_id=DEAL, reason="customer is back"), at=LATER
-    ).then(
+    given.when(ReopenOpportunity(opportunity_id=DEAL, reason="customer is back"), at=LATER).then(
         OpportunityReopened(
             account_id=ACCOUNT,
             owner_id="lin",

@@ -69,8 +69,8 @@ REVISE = ReviseQuote(quote_id=QUOTE, currency="CNY", lines=(installation(quantit
 
 
 def with_a_deal() -> Scenario[PipelineApplication]:
-    return scenario(PipelineApplication).given("standard", BUILT_IN).given(
-        DEAL, opportunity_opened()
+    return (
+        scenario(PipelineApplication).given("standard", BUILT_IN).given(DEAL, opportunity_opened())
     )
 
 
@@ -104,9 +104,7 @@ def test_prices_names_and_taxes_come_from_the_price_book_and_the_product() -> No
         DraftQuote(
             opportunity_id=DEAL,
             lines=(
-                QuoteLine(
-                    product_id=PRODUCT, quantity=Decimal(3), discount_percent=Decimal(10)
-                ),
+                QuoteLine(product_id=PRODUCT, quantity=Decimal(3), discount_percent=Decimal(10)),
                 installation(tax_percent=Decimal(6)),
             ),
         )
@@ -146,9 +144,7 @@ def test_an_offer_that_cannot_be_priced_or_held_is_refused(wrong: dict[str, Any]
 def test_an_offer_needs_known_products_on_offer_and_a_known_book() -> None:
     given = with_a_deal().given("old", product_defined(), ProductRetired())
     given.when(draft_quote(lines=(installation(product_id="none"),))).then_refused(NotFound)
-    given.when(draft_quote(lines=(installation(product_id="old"),))).then_refused(
-        ProductIsRetired
-    )
+    given.when(draft_quote(lines=(installation(product_id="old"),))).then_refused(ProductIsRetired)
     given.when(draft_quote(price_book_id="none")).then_refused(NotFound)
     given.when(draft_quote(opportunity_id="none")).then_refused(NotFound)
 
@@ -185,9 +181,7 @@ def test_a_revised_offer_is_a_new_version_and_must_be_sent_again() -> None:
             account_id=ACCOUNT,
             owner_id="lin",
             revision=2,
-            lines=(
-                line_item(quantity=Decimal(2), net=Decimal("200.00"), total=Decimal("200.00")),
-            ),
+            lines=(line_item(quantity=Decimal(2), net=Decimal("200.00"), total=Decimal("200.00")),),
             net=Money.of("200.00", "CNY"),
             tax=Money.of("0.00", "CNY"),
             total=Money.of("200.00", "CNY"),
@@ -234,9 +228,9 @@ def test_one_quote_per_deal_is_accepted() -> None:
     given.when(draft_quote(quote_id="third", number="Q-3")).then_refused(
         OneQuoteIsAccepted, quote_id=QUOTE
     )
-    given.when(
-        ReviseQuote(quote_id="other", currency="CNY", lines=(installation(),))
-    ).then_refused(OneQuoteIsAccepted, quote_id=QUOTE)
+    given.when(ReviseQuote(quote_id="other", currency="CNY", lines=(installation(),))).then_refused(
+        OneQuoteIsAccepted, quote_id=QUOTE
+    )
 
 
 def test_a_turned_down_offer_is_revised_before_it_is_sent_again() -> None:
@@ -297,21 +291,15 @@ def test_a_draft_whose_last_day_is_over_is_revised_before_it_is_sent() -> None:
 
 
 def test_a_deadline_for_an_earlier_version_changes_nothing() -> None:
-    again = ReviseQuote(
-        quote_id=QUOTE, currency="CNY", lines=(installation(),), valid_until=TODAY
-    )
+    again = ReviseQuote(quote_id=QUOTE, currency="CNY", lines=(installation(),), valid_until=TODAY)
     given = offered(SEND, again, SEND, valid_until=TODAY)
-    given.when(
-        ExpireQuote(quote_id=QUOTE, revision=1), at=NOON + timedelta(days=1)
-    ).then_nothing()
+    given.when(ExpireQuote(quote_id=QUOTE, revision=1), at=NOON + timedelta(days=1)).then_nothing()
 
 
 def test_offers_wait_for_the_day_after_their_last() -> None:
     sent = recorded(quote_sent(valid_until=date(2026, 3, 31)), QUOTE)
     assert expire_quote(sent) == [
-        Later(
-            datetime(2026, 4, 1, tzinfo=UTC), ExpireQuote(quote_id=QUOTE, revision=1), QUOTE
-        )
+        Later(datetime(2026, 4, 1, tzinfo=UTC), ExpireQuote(quote_id=QUOTE, revision=1), QUOTE)
     ]
     assert expire_quote(recorded(quote_sent(), QUOTE)) == [Cancel(QUOTE)]
     assert expire_quote(recorded(accepted(), QUOTE)) == [Cancel(QUOTE)]

@@ -166,9 +166,7 @@ def test_a_revised_quote_shows_its_latest_version(desk: Desk) -> None:
         OpenOpportunity(opportunity_id=DEAL, name="A"),
         DraftQuote(opportunity_id=DEAL, quote_id=QUOTE, currency="CNY", lines=(installation(),)),
         SendQuote(quote_id=QUOTE, contact_id="contact-1"),
-        ReviseQuote(
-            quote_id=QUOTE, currency="CNY", lines=(installation(unit_price=Decimal(80)),)
-        ),
+        ReviseQuote(quote_id=QUOTE, currency="CNY", lines=(installation(unit_price=Decimal(80)),)),
     )
     (quote,) = desk.ask(ListOpportunityQuotes(opportunity_id=DEAL)).items
     assert (quote.revision, quote.status, quote.total, quote.sent_at, quote.contact_id) == (

@@ -192,9 +192,7 @@ class Account:
     def remove_member(self, command: RemoveTeamMember) -> list[Event]:
         if command.employee_id not in self.team:
             raise NotFound("team member", command.employee_id)
-        return [
-            TeamMemberRemoved(employee_id=command.employee_id, because=TeamRemoval.REMOVED)
-        ]
+        return [TeamMemberRemoved(employee_id=command.employee_id, because=TeamRemoval.REMOVED)]
 
     def expire_member(self, command: ExpireTeamMember) -> list[Event]:
         membership = self.team.get(command.employee_id)
@@ -202,9 +200,7 @@ class Account:
             return []
         if membership.expires_at > command.at:
             return []
-        return [
-            TeamMemberRemoved(employee_id=command.employee_id, because=TeamRemoval.EXPIRED)
-        ]
+        return [TeamMemberRemoved(employee_id=command.employee_id, because=TeamRemoval.EXPIRED)]
 
     def tag(self, command: TagAccount) -> list[Event]:
         self.must_be_in_the_books()

@@ -116,9 +116,7 @@ class Contact:
         self._must_be_in_the_books()
         if command.account_id not in self.roles:
             raise OnlyWhoActsForAnAccountCanLeaveIt(account_id=command.account_id)
-        return [
-            ContactLeft(account_id=command.account_id, on=command.on, reason=command.reason)
-        ]
+        return [ContactLeft(account_id=command.account_id, on=command.on, reason=command.reason)]
 
     def withdraw(self, command: WithdrawConversion) -> list[Event]:
         if self.withdrawn:

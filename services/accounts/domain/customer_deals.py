@@ -40,9 +40,7 @@ class CustomerDeals:
     def uncount(self, command: UncountDeal) -> list[Event]:
         if command.opportunity_id not in self.made_at:
             return []
-        return [
-            DealUncounted(account_id=command.account_id, opportunity_id=command.opportunity_id)
-        ]
+        return [DealUncounted(account_id=command.account_id, opportunity_id=command.opportunity_id)]
 
     def lifecycle(self, at: datetime) -> Lifecycle:
         """Return how far the relation has come by then."""

@@ -13,9 +13,7 @@ from shared.events.pipeline import OpportunityLost, OpportunityOpened, Opportuni
 __all__ = ["history"]
 
 
-def history(
-    command: ImportOpportunity, process: ProcessVersion
-) -> list[tuple[Event, datetime]]:
+def history(command: ImportOpportunity, process: ProcessVersion) -> list[tuple[Event, datetime]]:
     """Return what happened to a historic deal, each fact with its moment."""
     opened_at = command.opened_at or min(command.at, command.closed_at or command.at)
     closed_at = command.closed_at or command.at

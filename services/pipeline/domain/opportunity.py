@@ -230,9 +230,7 @@ class Opportunity:
             return []
         if self.stalls_at is None or command.at < self.stalls_at:
             return []
-        return [
-            OpportunityStalled(**self._who(), stage=self.stage, entered_at=self.entered_at)
-        ]
+        return [OpportunityStalled(**self._who(), stage=self.stage, entered_at=self.entered_at)]
 
     def win(
         self, command: WinOpportunity, quote_id: str | None, quote: QuoteAccepted | None

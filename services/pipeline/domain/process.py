@@ -143,9 +143,7 @@ class SalesProcess:
         return [wish.model_copy(update={"process_version": latest.process_version + 1})]
 
     def latest(self, process_id: str) -> ProcessVersion:
-        return ProcessVersion(
-            process_id=process_id, definition=self.versions[max(self.versions)]
-        )
+        return ProcessVersion(process_id=process_id, definition=self.versions[max(self.versions)])
 
     def version(self, process_id: str, version: int) -> ProcessVersion:
         return ProcessVersion(process_id=process_id, definition=self.versions[version])

@@ -18,9 +18,7 @@ __all__ = ["expire_quote"]
 
 @whenever(QuoteSent, QuoteAccepted, QuoteRejected, QuoteRevised, QuoteSuperseded)
 def expire_quote(
-    recorded: Recorded[
-        QuoteSent | QuoteAccepted | QuoteRejected | QuoteRevised | QuoteSuperseded
-    ],
+    recorded: Recorded[QuoteSent | QuoteAccepted | QuoteRejected | QuoteRevised | QuoteSuperseded],
 ) -> list[Reaction]:
     """Whenever a quote with a last day is sent, let it expire unless it is answered by then."""
     quote_id = recorded.stream_id
