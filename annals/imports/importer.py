@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from annals.imports.cells import Unreadable
 from annals.imports.kinds import command_id
-from annals.imports.recipes import Recipe
+from annals.imports.recipes import Identity, Recipe
 from annals.imports.rejects import Rejects
 from annals.imports.tables import TableRow
 from annals.imports.values import Rows, Value
@@ -133,36 +133,34 @@ class Importer:
             return None
         rows = record.cells
         try:
-            names = [recipe.name(rows) for recipe in self._recipes]
+            identities = [recipe.identify(rows) for recipe in self._recipes]
         except Unreadable as problem:
             self._reject(record, [f"external_id: {problem}"])
             return None
-        if names[-1] is None:
+        if (this := identities[-1]) is None:
             self._reject(record, ["external_id: says nothing"])
             return None
-        id = command_id(self._recipes[-1].record_id(names[-1]))
-        if not again and (first := self._first_row.setdefault(hash(id), record.rows[0].number)) != (
-            record.rows[0].number
-        ):
-            self._reject(record, [f"external_id: {names[-1]!r} stands in row {first} already"])
+        row = record.rows[0].number
+        if not again and (first := self._first_row.setdefault(hash(this), row)) != row:
+            self._reject(record, [f"external_id: {this.external_id!r} is that of row {first} too"])
             return None
-        if self._services[-1].log.answer(id) is not None:
+        if self._services[-1].log.answer(command_id(this.record_id)) is not None:
             self.tally.known += 1
             return None
-        return self._commands(record, rows, names)
+        return self._commands(record, rows, identities)
 
     def _commands(
-        self, record: Record, rows: Rows, names: Sequence[str | None]
+        self, record: Record, rows: Rows, identities: Sequence[Identity | None]
     ) -> _Candidate | None:
         commands: list[Command | None] = []
         problems: list[str] = []
         missing = True
         now = self._services[-1].clock.now()
-        for recipe, name in zip(self._recipes, names, strict=True):
-            if name is None:
+        for recipe, identity in zip(self._recipes, identities, strict=True):
+            if identity is None:
                 commands.append(None)
                 continue
-            made = recipe.make(rows, name, now)
+            made = recipe.make(rows, identity, now)
             if made.command is None or made.occurred_at is None:
                 problems += made.problems
                 missing = missing and made.missing
@@ -171,7 +169,7 @@ class Importer:
                 missing = False
             else:
                 envelope = Envelope(
-                    command_id=command_id(recipe.record_id(name)),
+                    command_id=command_id(identity.record_id),
                     actor=self._actor,
                     occurred_at=made.occurred_at,
                     recorded_at=now,

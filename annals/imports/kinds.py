@@ -1,7 +1,8 @@
 """What can be imported: each kind's command, and the ids by which kinds refer to each other."""
 
 from dataclasses import dataclass
-from uuid import UUID, uuid5
+
+from uuid_utils import UUID, uuid5
 
 from services.accounts.commands import AddContact, OpenAccount
 from services.billing.commands import ImportContract, ImportPayment

@@ -12,11 +12,20 @@ from annals.imports.kinds import Kind, record_id
 from annals.imports.values import Rows, Value
 from shared.chassis.shapes import Command
 
-__all__ = ["Made", "Missing", "Recipe"]
+__all__ = ["Identity", "Made", "Missing", "Recipe"]
 
 
 class Missing(Unreadable):
     """The record refers to another one that is not there, or not yet."""
+
+
+class Identity(NamedTuple):
+    """Which record it is."""
+
+    external_id: str
+    """Its id in the system it comes from."""
+    record_id: str
+    """Its id here."""
 
 
 class Made(NamedTuple):
@@ -49,24 +58,22 @@ class Recipe:
     fields: Sequence[tuple[str, Value]]
     constant: Mapping[str, Any]
 
-    def name(self, rows: Rows) -> str | None:
-        """Return the record's id in the system it comes from, None where it has none.
+    def identify(self, rows: Rows) -> Identity | None:
+        """Return which record it is, None where it has no id.
 
         Raises:
-            Unreadable: it cannot be read.
+            Unreadable: its id cannot be read.
         """
         found = self.external_id(rows)
-        return None if found is None else str(found)
+        if found is None:
+            return None
+        return Identity(found, record_id(self.kind.name, self.source, found))
 
-    def record_id(self, external_id: str) -> str:
-        """Return the id the record gets here."""
-        return record_id(self.kind.name, self.source, external_id)
-
-    def make(self, rows: Rows, external_id: str, otherwise: datetime) -> Made:
+    def make(self, rows: Rows, identity: Identity, otherwise: datetime) -> Made:
         """Make the command; `otherwise` is its moment where the mapping names none."""
         problems: list[str] = []
         missing = 0
-        values = self._origin(external_id)
+        values = self._origin(identity)
         for name, read in self.fields:
             try:
                 value = read(rows)
@@ -85,13 +92,13 @@ class Recipe:
             return Made(problems=[_reason(found) for found in error.errors(include_url=False)])
         return Made(command, occurred_at)
 
-    def _origin(self, external_id: str) -> dict[str, Any]:
+    def _origin(self, identity: Identity) -> dict[str, Any]:
         values = dict(self.constant)
         if self.kind.id_field is not None:
-            values[self.kind.id_field] = self.record_id(external_id)
+            values[self.kind.id_field] = identity.record_id
         if self.kind.keeps_origin:
             values["source"] = self.source
-            values["external_id"] = external_id
+            values["external_id"] = identity.external_id
         return values
 
     def _moment(self, rows: Rows, otherwise: datetime, problems: list[str]) -> datetime | None:
