@@ -65,7 +65,13 @@ from services.leads.domain.refusals import (
 )
 from services.leads.domain.scoring import SCORING_RULES, ScoringRules
 from services.leads.projections.customer_payments import has_paid
-from services.leads.projections.known_customers import accounts_of, accounts_with, is_account
+from services.leads.projections.known_customers import (
+    ADDRESS_IS_KNOWN,
+    accounts_of,
+    accounts_with,
+    address,
+    is_account,
+)
 from shared.chassis.application import Application, Work
 from shared.chassis.database import Database
 from shared.chassis.shapes import Answer, Command, NotFound, Refused, Taken
@@ -449,8 +455,12 @@ class LeadsApplication(Application):
             return made is not None and views is not None and has_paid(views, lead_id, made)
 
     def _accounts_with(self, field: str, values: Sequence[str]) -> set[str]:
-        with self._read() as views:
-            return accounts_with(views, field, values) if views is not None else set()
+        if self.views is None or not any(
+            self.views.fetch(ADDRESS_IS_KNOWN, (address(field, value),)) for value in values
+        ):
+            return set()
+        with self.views.read() as views:
+            return accounts_with(views, field, values)
 
     def _read(self) -> AbstractContextManager[Connection | None]:
         views: Database | None = self.views

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from services.leads.domain.lead import LeadStatus
+from services.leads.domain.lead_state import LeadStatus
 from services.leads.domain.profile import PROFILE_FIELDS
 from services.leads.projections.pool_list import PoolList, hidden_from
 from shared.chassis.shapes import (
