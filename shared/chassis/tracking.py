@@ -1,12 +1,23 @@
 """Tracked positions: how far each consumer has applied each context's log.
 
-A position is advanced in the transaction that applies its facts; that is what makes delivery at least
-once into applying exactly once.
+A position is advanced in the transaction that applies its facts; that is what makes delivery at
+least once into applying exactly once.
 """
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, select
+from collections.abc import Collection
 
-__all__ = ["advance", "create", "forget", "position", "positions"]
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    select,
+)
+
+__all__ = ["advance", "advance_all", "create", "forget", "position", "positions"]
 
 _metadata = MetaData()
 tracking = Table(
@@ -15,6 +26,14 @@ tracking = Table(
     Column("consumer", String, primary_key=True),
     Column("context", String, primary_key=True),
     Column("position", BigInteger, nullable=False),
+)
+
+
+_ALL = select(tracking)
+_MOVE = (
+    tracking.update()
+    .where(tracking.c.consumer == bindparam("of"), tracking.c.context == bindparam("in"))
+    .values(position=bindparam("to"))
 )
 
 
@@ -35,7 +54,7 @@ def position(connection: Connection, consumer: str, context: str) -> int:
 
 def positions(connection: Connection) -> dict[tuple[str, str], int]:
     """Return every tracked position as `{(consumer, context): position}`."""
-    rows = connection.execute(select(tracking)).all()
+    rows = connection.execute(_ALL).all()
     return {(row.consumer, row.context): row.position for row in rows}
 
 
@@ -50,6 +69,17 @@ def advance(connection: Connection, consumer: str, context: str, to: int) -> Non
         connection.execute(
             tracking.insert().values(consumer=consumer, context=context, position=to)
         )
+
+
+def advance_all(connection: Connection, consumers: Collection[str], context: str, to: int) -> None:
+    """Set the tracked positions of several consumers of one context at once."""
+    if not consumers:
+        return
+    rows = [{"of": consumer, "in": context, "to": to} for consumer in consumers]
+    moved = connection.execute(_MOVE, rows)
+    if moved.rowcount != len(rows):
+        for consumer in consumers:
+            advance(connection, consumer, context, to)
 
 
 def forget(connection: Connection, consumer: str) -> None:

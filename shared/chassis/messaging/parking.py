@@ -92,6 +92,7 @@ parked = Table(
     Column("reason", Text),
 )
 _waiting = parked.c.skipped_at.is_(None)
+_HELD = select(parked.c.consumer, parked.c.lane).distinct().where(_waiting)
 
 
 def create(connection: Connection) -> None:
@@ -140,9 +141,9 @@ def park(
 def held(connection: Connection, consumers: Iterable[str]) -> dict[str, set[str]]:
     """Return, per consumer, the lanes in which something waits."""
     lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
-    query = select(parked.c.consumer, parked.c.lane).distinct().where(_waiting)
-    for consumer, lane in connection.execute(query.where(parked.c.consumer.in_(lanes))):
-        lanes[consumer].add(lane)
+    for consumer, lane in connection.execute(_HELD):
+        if consumer in lanes:
+            lanes[consumer].add(lane)
     return lanes
 
 

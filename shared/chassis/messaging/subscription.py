@@ -71,6 +71,7 @@ class Subscription:
         self.handlers = tuple(handlers)
         self.contexts = frozenset(context for h in self.handlers for context in h.contexts)
         self.topics = frozenset(topic for h in self.handlers for topic in h.topics)
+        self._names = [handler.name for handler in self.handlers]
         self._pull = pull
         self._clock = clock
         self._deadlines = deadlines
@@ -202,18 +203,20 @@ class Subscription:
             log.error("lane parked", subscription=self.name, lane=lane, context=received.context)
 
     def _apply_whole(self, connection: Connection, received: Slice) -> None:
-        held = parking.held(connection, [handler.name for handler in self.handlers])
-        for handler, facts in self._fresh(connection, received):
+        held = parking.held(connection, self._names)
+        fresh = self._fresh(connection, received)
+        for handler, facts in fresh:
             lanes = held[handler.name]
             ready = [f for f in facts if not lanes or self._let_by(connection, handler, f, lanes)]
             if ready:
                 handler.apply(connection, ready, lanes)
-            tracking.advance(connection, handler.name, received.context, received.last)
+        self._advance(connection, fresh, received)
 
     def _apply_singly(self, connection: Connection, received: Slice) -> list[str]:
         parked: list[str] = []
-        held = parking.held(connection, [handler.name for handler in self.handlers])
-        for handler, facts in self._fresh(connection, received):
+        held = parking.held(connection, self._names)
+        fresh = self._fresh(connection, received)
+        for handler, facts in fresh:
             lanes = held[handler.name]
             for fact in facts:
                 for lane in _lanes(handler, fact, lanes):
@@ -224,8 +227,15 @@ class Subscription:
                         self._park(connection, handler.name, fact, lane, failure)
                         lanes.add(lane)
                         parked.append(f"{handler.name}: {lane}")
-            tracking.advance(connection, handler.name, received.context, received.last)
+        self._advance(connection, fresh, received)
         return list(dict.fromkeys(parked))
+
+    @staticmethod
+    def _advance(
+        connection: Connection, fresh: Sequence[tuple[Handler, Sequence[Fact]]], received: Slice
+    ) -> None:
+        names = [handler.name for handler, _ in fresh]
+        tracking.advance_all(connection, names, received.context, received.last)
 
     def _fresh(
         self, connection: Connection, received: Slice
