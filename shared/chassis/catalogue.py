@@ -154,7 +154,7 @@ def main() -> None:
 class _PlainDumper(yaml.SafeDumper):
     """Writes repeated values out instead of pointing back at the first."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's signature
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 

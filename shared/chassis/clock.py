@@ -10,6 +10,7 @@ __all__ = ["Clock", "FileClock", "SystemClock"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SIZE = 8
 
 
 class Clock(Protocol):
@@ -40,18 +41,18 @@ class FileClock:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        if os.fstat(self._file).st_size < 8:
-            os.pwrite(self._file, bytes(8), 0)
+        if os.fstat(self._file).st_size < _SIZE:
+            os.pwrite(self._file, bytes(_SIZE), 0)
 
     def now(self) -> datetime:
         """Return the simulated present, or the machine's when none is set."""
-        (micros,) = struct.unpack(">q", os.pread(self._file, 8, 0))
+        (micros,) = struct.unpack(">q", os.pread(self._file, _SIZE, 0))
         return _EPOCH + timedelta(microseconds=micros) if micros else datetime.now(UTC)
 
     @property
     def simulated(self) -> bool:
         """Whether a simulated present is set."""
-        return os.pread(self._file, 8, 0) != bytes(8)
+        return os.pread(self._file, _SIZE, 0) != bytes(_SIZE)
 
     def set(self, moment: datetime | None) -> None:
         """Turn every process of the installation to `moment`, or back to the machine's clock."""

@@ -87,8 +87,8 @@ class Database:
         if joined is not None:
             yield joined
             return
-        with self._writing, self.engine.connect() as connection:
-            connection = connection.execution_options(**{_WRITE: True})
+        with self._writing, self.engine.connect() as opened:
+            connection = opened.execution_options(**{_WRITE: True})
             with connection.begin():
                 self._local.connection = connection
                 try:
@@ -112,8 +112,8 @@ class Database:
     def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one SQLite query in the driver itself and return its rows.
 
-        For the short reads every command makes: a single statement is consistent by itself and needs
-        no transaction around it. Inside this thread's transaction it reads there.
+        For the short reads every command makes: a single statement is consistent by itself and
+        needs no transaction around it. Inside this thread's transaction it reads there.
         """
         joined: Connection | None = getattr(self._local, "connection", None)
         if joined is not None:

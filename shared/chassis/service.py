@@ -168,7 +168,5 @@ def open_service(
         views_database = Database.sqlite(data / f"{service.name}.views.db", durable=False)
     clock = clock or SystemClock()
     log = EventLog(service.name, log_database, key_encryption_key)
-    application = (
-        service.application(log, views_database, clock) if service.application else None
-    )
+    application = service.application(log, views_database, clock) if service.application else None
     return OpenService(service, log, log_database, views_database, clock, application)

@@ -1,6 +1,6 @@
 """Given, when, then: what a context's tests are written in.
 
-    scenario(LeadsApplication).given(LEAD, lead_captured()).when(QualifyLead(lead_id=LEAD)).then(...)
+    scenario(Leads).given(LEAD, lead_captured()).when(QualifyLead(lead_id=LEAD)).then(...)
 
 The application runs for real over a log in memory.
 """
@@ -81,9 +81,7 @@ def recorded(
     )
 
 
-def folded(
-    projection: type[Projection], facts: Sequence[Recorded[Any]]
-) -> dict[Key, Row]:
+def folded(projection: type[Projection], facts: Sequence[Recorded[Any]]) -> dict[Key, Row]:
     """Return the rows that a read model has after these facts, by key."""
     rows: dict[Key, Row | None] = {}
     for fact in facts:
@@ -107,7 +105,9 @@ class Scenario(Generic[App]):
         self.refusal: Refused | None = None
         self._before = 0
 
-    def given(self, stream_id: str, *events: Event, at: datetime = NOON, by: str = "tester") -> Self:
+    def given(
+        self, stream_id: str, *events: Event, at: datetime = NOON, by: str = "tester"
+    ) -> Self:
         """Put facts into a stream's history."""
         version = self.log.version(stream_id)
         self.log.append(

@@ -124,7 +124,10 @@ class Event(BaseModel):
 TOPICS: dict[str, type[Event]] = {}
 """Every topic this release can read in its current version."""
 
-_UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""From a stored payload to that of the next version."""
+
+_UPCASTERS: dict[str, tuple[str, Upcast]] = {}
 
 
 def _refs(field: Any) -> list[Ref]:
@@ -137,18 +140,14 @@ def _refs(field: Any) -> list[Ref]:
     return found[:1]
 
 
-def upcaster(
-    old: str, new: type[Event]
-) -> Callable[[Callable[[dict[str, Any]], dict[str, Any]]], Callable[[dict[str, Any]], dict[str, Any]]]:
+def upcaster(old: str, new: type[Event]) -> Callable[[Upcast], Upcast]:
     """Register a function that turns the stored payload of topic `old` into that of `new`.
 
     Upcasters run on the stored dictionary before validation and may be chained: the next version's
     upcaster starts where this one ends.
     """
 
-    def register(
-        function: Callable[[dict[str, Any]], dict[str, Any]],
-    ) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def register(function: Upcast) -> Upcast:
         _UPCASTERS[old] = (new.topic, function)
         return function
 
@@ -156,7 +155,7 @@ def upcaster(
 
 
 def event_class(topic: str) -> type[Event]:
-    """Return the event class that reads `topic` today, following upcasters; raise `UnknownTopic`."""
+    """Return the event class that reads `topic` today; raise `UnknownTopic` when none does."""
     current = topic
     while current in _UPCASTERS:
         current = _UPCASTERS[current][0]
@@ -177,7 +176,7 @@ def read_event(topic: str, data: Mapping[str, Any]) -> Event:
         data = dict(data)
         while topic in _UPCASTERS:
             topic, upcast = _UPCASTERS[topic]
-            data = upcast(data)  # type: ignore[arg-type]
+            data = upcast(data)
     try:
         cls = TOPICS[topic]
     except KeyError:

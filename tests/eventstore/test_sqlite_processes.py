@@ -1,8 +1,8 @@
 """Writers in several processes share one SQLite log."""
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest

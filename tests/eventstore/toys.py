@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 from shared.chassis.eventstore import EventLog
 from shared.chassis.shapes import fresh_id
-from shared.events.base import Event, Personal, Recorded, reference
+from shared.events.base import Event, Personal, Recorded, Ref
 
-ToyId = reference("toy")
+ToyId = Annotated[str, Ref("toy")]
 
 
 class ToyMade(Event, topic="toys.ToyMade.v1"):

@@ -127,9 +127,7 @@ class Application:
                 _refuse_taken(work)
                 continue
             position = positions[-1] if positions else self.log.tip()
-            return Answer(
-                answered.stream_id, answered.version, position, dict(answered.outcome)
-            )
+            return Answer(answered.stream_id, answered.version, position, dict(answered.outcome))
         if first := self.log.answer(command.envelope.command_id):
             return _answer(first)
         raise Unavailable("others change the same records all the time; try again")
@@ -204,9 +202,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _decided(
-    work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]
-) -> AnsweredCommand:
+def _decided(work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]) -> AnsweredCommand:
     subject = decide(work)
     expected = work.envelope.expected_version
     version = work.version(subject)
@@ -221,9 +217,7 @@ def _decided(
 
 
 def _answer(answered: AnsweredCommand) -> Answer:
-    return Answer(
-        answered.stream_id, answered.version, answered.position, dict(answered.outcome)
-    )
+    return Answer(answered.stream_id, answered.version, answered.position, dict(answered.outcome))
 
 
 def _refuse_taken(work: Work) -> None:

@@ -129,9 +129,7 @@ class Work:
             )
         stream.pending.extend(events)
         self._recorded.add(stream_id)
-        stream.states = {
-            kind: _after(kind, state, events) for kind, state in stream.states.items()
-        }
+        stream.states = {kind: _after(kind, state, events) for kind, state in stream.states.items()}
 
     def holder(self, scope: str, key: str) -> str | None:
         """Return the stream that holds a unique key, if any."""
@@ -145,7 +143,7 @@ class Work:
         return self._found[place]
 
     def claim(self, scope: str, key: str, stream_id: str) -> None:
-        """Make `key` belong to `stream_id`; raise `Taken` naming the holder when it is another's."""
+        """Make `key` belong to `stream_id`; raise `Taken` naming another holder."""
         holder = self.holder(scope, key)
         if holder is not None and holder != stream_id:
             raise Taken(f"{scope} is held by {holder}", holder=holder, scope=scope)

@@ -1,4 +1,4 @@
-"""The event store, built on the `eventsourcing` library's extension points; nothing else names it."""
+"""The event store, on the `eventsourcing` library's extension points; nothing else names it."""
 
 from shared.chassis.eventstore.log import EventLog
 from shared.chassis.eventstore.mapper import CorruptLog, PersonIsErased

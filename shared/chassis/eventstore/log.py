@@ -92,7 +92,7 @@ class EventLog(LibraryApplication[str]):
     def construct_env(self, name: str, env: Any = None) -> Environment:
         """Take nothing from the process environment; make what the mapper needs."""
         made = Environment(self.context, {})
-        self._recorder = cast(LogRecorder, LogFactory(made, self._database).application_recorder())
+        self._recorder = LogFactory(made, self._database).application_recorder()
         self.vault = Vault(self._kek, self._recorder.select_keys)
         return made
 
@@ -188,5 +188,3 @@ class EventLog(LibraryApplication[str]):
 
     def _hashed(self, claim: Claim) -> Claim:
         return Claim(claim.scope, self._hash(claim.scope, claim.key), claim.stream_id)
-
-

@@ -22,9 +22,9 @@ class CorruptLog(Exception):
 class FactMapper(Mapper[str]):
     """Maps `Recorded` facts to `StoredEvent`s and back.
 
-    The state is one JSON object: the envelope's fields, `data` (the payload without personal fields)
-    and, where the fact has personal data, `subject` and `sealed` (base64 of nonce and AES-GCM
-    ciphertext, bound to context, stream and version).
+    The state is one JSON object: the envelope's fields, `data` (the payload without personal
+    fields) and, where the fact has personal data, `subject` and `sealed` (base64 of nonce and
+    AES-GCM ciphertext, bound to context, stream and version).
     """
 
     def __init__(self, context: str, vault: Vault) -> None:

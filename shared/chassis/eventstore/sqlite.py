@@ -1,9 +1,9 @@
-"""The log on SQLite: one file, one writer at a time, positions counted in the append transaction."""
+"""The log on SQLite: one file, one writer at a time, positions counted in the append."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -179,7 +179,7 @@ class SQLiteRecorder(LogRecorder):
 
     def max_notification_id(self) -> int | None:
         """Return the last position, None when the log is empty."""
-        return self._one("SELECT max(position) FROM events", ())
+        return cast(int | None, self._one("SELECT max(position) FROM events", ()))
 
     def stream_version(self, stream_id: str) -> int:
         """Return the stream's current version, 0 when it does not exist."""
@@ -188,9 +188,8 @@ class SQLiteRecorder(LogRecorder):
 
     def select_claim(self, scope: str, key: str) -> str | None:
         """Return the stream that holds the key, if any."""
-        return self._one(
-            "SELECT stream_id FROM claims WHERE scope = ? AND key = ?", (scope, key)
-        )
+        query = "SELECT stream_id FROM claims WHERE scope = ? AND key = ?"
+        return cast(str | None, self._one(query, (scope, key)))
 
     def select_answer(self, command_id: str) -> AnsweredCommand | None:
         """Return the stored answer of a command, if it was answered."""
@@ -239,8 +238,7 @@ class SQLiteRecorder(LogRecorder):
 
 def _raw(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    return raw
+    return cast(sqlite3.Connection, raw)
 
 
 def _tip(cursor: sqlite3.Cursor) -> int:

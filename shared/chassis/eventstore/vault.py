@@ -1,7 +1,7 @@
-"""Subject keys: one key per person, wrapped by the installation's key, destroyed to erase the person.
+"""Subject keys: one per person, wrapped by the installation's key, destroyed to erase the person.
 
-Sealing is AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce and the fact's place as associated
-data; keys are wrapped by AES key wrap (RFC 3394).
+Sealing is AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce and the fact's place as
+associated data; keys are wrapped by AES key wrap (RFC 3394).
 """
 
 import os

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from shared.chassis.database import Database
-from shared.chassis.shapes.history import Concerns, Facts, facts, history
 from shared.chassis.projections.projector import Projector
+from shared.chassis.shapes.history import Concerns, Facts, facts, history
 from shared.chassis.shapes.projection import Projection
 from shared.chassis.shapes.query import Past
 from shared.events.base import Event, Recorded

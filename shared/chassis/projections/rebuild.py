@@ -12,19 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, Table, select, text
+from sqlalchemy import Connection, Table, text
 
 from shared.chassis import tracking
 from shared.chassis.database import Database
 from shared.chassis.messaging import parking
-from shared.chassis.projections.projector import Projector, copy_of
+from shared.chassis.projections.projector import copy_of, touches
+from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes.projection import Key, Projection, Row
 from shared.events.base import Event, Recorded
 
 __all__ = ["CannotFold", "Rebuilt", "Source", "digest", "rebuild"]
 
 _BATCH = 2000
-_CACHED_ROWS = 150_000
+_ROWS_IN_MEMORY = 20_000
 _SUFFIX = "copy"
 
 Progress = Callable[[str, int, int], None]
@@ -138,38 +139,50 @@ def _filled(
 
 
 class _Copy:
+    """A read model's copy: rows are folded in memory and written when many have changed."""
+
     def __init__(self, projection: type[Projection]) -> None:
         self.projection = projection
         self.table: Table = copy_of(projection.table, _SUFFIX)
         self.table.indexes.clear()  # made once, when the rows are in place
         self.facts = 0
         self.seconds = 0.0
-        self._projector = Projector([projection])
         self._rows: dict[Key, Row | None] = {}
+        self._unwritten: set[Key] = set()
+        self._knows_all = True
+        """Whether a row that is not in memory does not exist."""
 
     def fold(self, connection: Connection, batch: Sequence[Recorded[Event]]) -> None:
-        mine = [fact for fact in batch if isinstance(fact.event, self.projection.events)]
-        if not mine:
-            return
         started = time.perf_counter()
-        if len(self._rows) > _CACHED_ROWS:
-            self._rows.clear()
-        try:
-            self._projector.apply(connection, self.projection, mine, self.table, self._rows)
-        except Exception as error:
-            culprit = self._culprit(connection, mine)
-            raise CannotFold(self.projection.name, culprit, error) from error
-        self.seconds += time.perf_counter() - started
-        self.facts += len(mine)
-
-    def _culprit(self, connection: Connection, batch: Sequence[Recorded[Event]]) -> Recorded[Event]:
-        """Find the fact that makes the batch fail, by folding one after another."""
-        for fact in batch:
+        touched = touches(self.projection, batch)
+        if not touched:
+            return
+        rows, fold = self._rows, self.projection.fold
+        if not (self._knows_all or self.projection.once):
+            missing = [key for _, keys in touched for key in keys if key not in rows]
+            rows.update(
+                rows_of(self.table, connection).load(connection, list(dict.fromkeys(missing)))
+            )
+        for recorded, keys in touched:
             try:
-                self._projector.apply(connection, self.projection, [fact], self.table, self._rows)
-            except Exception:  # noqa: BLE001 - the batch's own error is raised
-                return fact
-        return batch[-1]
+                for key in keys:
+                    rows[key] = fold(key, rows.get(key), recorded)
+                    self._unwritten.add(key)
+            except Exception as error:
+                raise CannotFold(self.projection.name, recorded, error) from error
+        if len(rows) > _ROWS_IN_MEMORY:
+            self.flush(connection)
+        self.seconds += time.perf_counter() - started
+        self.facts += len(touched)
+
+    def flush(self, connection: Connection) -> None:
+        """Write what is not written, and forget it."""
+        rows_of(self.table, connection).write(
+            connection, [(key, self._rows[key]) for key in self._unwritten]
+        )
+        self._unwritten.clear()
+        self._rows.clear()
+        self._knows_all = False
 
     def settle(
         self,
@@ -190,6 +203,7 @@ class _Copy:
                 applied = batch[-1].position
             if not check:
                 tracking.advance(connection, name, context, applied)
+        self.flush(connection)
         count, mine = digest(connection, self.table)
         if check:
             _, other = digest(connection, self.projection.table)
@@ -204,12 +218,13 @@ class _Copy:
 
 
 def digest(connection: Connection, table: Table) -> tuple[int, str]:
-    """Return the number of rows and a SHA-256 over their content in key order."""
-    columns = list(table.columns)
-    statement = select(*columns).order_by(*table.primary_key.columns)
+    """Return the number of rows and a SHA-256 over their stored content in key order."""
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+    statement = f'SELECT {columns} FROM "{table.name}" ORDER BY {keys}'  # noqa: S608 - names from the code
     hashed = hashlib.sha256()
     count = 0
-    for row in connection.execute(statement):
+    for row in connection.exec_driver_sql(statement):
         hashed.update(repr(tuple(row)).encode())
         count += 1
     return count, hashed.hexdigest()

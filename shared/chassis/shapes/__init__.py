@@ -1,7 +1,7 @@
 """The five shapes a context is written in, all pure: what a domain author imports.
 
-Events stand in `shared.events`; here are commands, aggregates, policies, projections, the queries that
-read them, and the refusals they may answer with.
+Events stand in `shared.events`; here are commands, aggregates, policies, projections, the queries
+that read them, and the refusals they may answer with.
 """
 
 from shared.chassis.shapes.aggregate import Aggregate, fold

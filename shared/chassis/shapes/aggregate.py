@@ -1,7 +1,7 @@
 """Aggregates: frozen states folded from their own events."""
 
 from collections.abc import Iterable
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from shared.events.base import Event
 
@@ -13,12 +13,12 @@ A = TypeVar("A", bound="Aggregate")
 class Aggregate(Protocol):
     """A frozen dataclass whose methods decide (`command → [event]`) and whose `evolve` folds.
 
-    `evolve` receives None before the first event and returns the state unchanged for events that are
-    not its own, so that a stream of another kind folds to None: "there is no such thing here".
+    `evolve` receives None before the first event and returns the state unchanged for events that
+    are not its own, so that a stream of another kind folds to None: "there is no such thing here".
     """
 
     @staticmethod
-    def evolve(state: Self | None, event: Event) -> Self | None:
+    def evolve(state: Any, event: Event) -> Any:
         """Return the state after `event`."""
         ...
 

@@ -65,7 +65,7 @@ class Request(BaseModel):
 
 
 class Command(Request):
-    """A wish in the imperative. Its envelope arrives by `issued`, never from the caller's payload."""
+    """A wish in the imperative. Its envelope comes by `issued`, never in the caller's payload."""
 
     _envelope: Envelope | None = PrivateAttr(default=None)
 

@@ -1,4 +1,4 @@
-"""Refusals: the reasons a command or query can be turned down, each with a rule a person can act on.
+"""Refusals: why a command or query can be turned down, each a rule a person can act on.
 
 The API layer gives every kind one gRPC and one HTTP status (`shared/chassis/api/errors.py`).
 """

@@ -1,4 +1,4 @@
-"""Every fact a service received: its timeline, its audit search, and its source for looking back."""
+"""Every fact a service received: its timeline, its audit search, its source for looking back."""
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,9 +31,7 @@ from shared.events.base import TOPICS, Event, Recorded, read_event
 
 __all__ = ["Concerns", "Facts", "concerns", "facts", "facts_about", "history", "revived"]
 
-_MODULES = {
-    module.__name__ for module in (accounts, billing, leads, pipeline, support, workplace)
-}
+_MODULES = {module.__name__ for module in (accounts, billing, leads, pipeline, support, workplace)}
 _BATCH = 2000
 
 facts = Table(
@@ -73,6 +71,7 @@ class Facts(Projection):
     """Every fact, as it reads today."""
 
     table = facts
+    once = True
     events = tuple(event for event in TOPICS.values() if event.__module__ in _MODULES)
 
     @staticmethod
@@ -107,6 +106,7 @@ class Concerns(Projection):
     """Whom and what each fact concerns: its stream, and every id its payload refers to."""
 
     table = concerns
+    once = True
     events = Facts.events
 
     @staticmethod
@@ -181,7 +181,7 @@ def history(
         if batch and (len(batch) >= _BATCH or batch[-1].context != row["context"]):
             yield batch
             batch = []
-        batch.append(revived(row))
+        batch.append(revived(dict(row)))
     if batch:
         yield batch
 

@@ -1,8 +1,8 @@
 """Lists over a table: filter on any column, up to four sort keys, pages by cursor.
 
 The filter language is a small part of AIP-160: comparisons joined by AND, OR, NOT and parentheses;
-`=`, `!=`, `<`, `<=`, `>`, `>=`, and `:` for "contains" (text without regard to case, or an element of a
-list). Pages use keyset cursors, so they stay right while rows come and go.
+`=`, `!=`, `<`, `<=`, `>`, `>=`, and `:` for "contains" (text without regard to case, or an element
+of a list). Pages use keyset cursors, so they stay right while rows come and go.
 """
 
 import base64
@@ -97,9 +97,7 @@ def listed(
     more = len(rows) > query.page_size
     rows = rows[: query.page_size]
     token = _token([rows[-1][key.column.name] for key in order], shape) if more else None
-    return Page[V](
-        items=[view.model_validate(row) for row in rows], next_page_token=token
-    )
+    return Page[V](items=[view.model_validate(row) for row in rows], next_page_token=token)
 
 
 class _SortKey(NamedTuple):
@@ -171,7 +169,7 @@ def _known(columns: Mapping[str, Any]) -> str:
 
 
 def _value(column: Any, text: str) -> Any:
-    """Return the filter's text as a value of the column's type; raise ValueError when it is none."""
+    """Return the filter's text as a value of the column's type; ValueError when it is none."""
     kind = column.type
     if isinstance(kind, Instant):
         moment = datetime.fromisoformat(text)

@@ -64,5 +64,5 @@ def whenever(
 
 
 def derived(recorded: Recorded[Any], name: str) -> str:
-    """Return the id that a reaction to this fact gives to what it creates; the same on redelivery."""
+    """Return the id of what a reaction to this fact creates; the same on redelivery."""
     return derived_id(recorded.occurred_at, recorded.event_id, name)

@@ -18,21 +18,27 @@ Key = tuple[Any, ...]
 class Projection:
     """A read model: which rows a fact touches, and what each row is after it.
 
-    Subclasses set `table` (SQLAlchemy Core, with a primary key), `version` (raise it when keys, fold or
-    columns change: the engine then fills a fresh copy before it switches) and `events` (the classes it
-    folds). Both methods are pure: no clock, no I/O, keys from the fact alone, and the fold of one key
-    must not depend on which context's log was read first.
+    Subclasses set `table` (SQLAlchemy Core, with a primary key), `version` (raise it when keys,
+    fold or columns change: the engine then fills a fresh copy before it switches) and `events`
+    (the classes it folds). Both methods are pure: no clock, no I/O, keys from the fact alone, and
+    the fold of one key must not depend on which context's log was read first.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     table: ClassVar[Table]
     events: ClassVar[tuple[type[Event], ...]]
+    folds: ClassVar[frozenset[type[Event]]]
+    """The same as a set."""
+    once: ClassVar[bool] = False
+    """True when every row is made by one fact and touched by no other: none is looked up before."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "table" in cls.__dict__:
             cls.name = cls.table.name
+        if "events" in cls.__dict__:
+            cls.folds = frozenset(cls.events)
 
     @classmethod
     def contexts(cls) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Queries: questions to a context's read models, answered by plain functions beside their projection."""
+"""Queries: questions to a context's read models, answered by functions beside their projection."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -74,7 +74,7 @@ class Looking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What a query function may use: a consistent read of the context's views, and who asks when."""
+    """What a query function may use: a consistent read of the views, and who asks when."""
 
     connection: Connection
     actor: Actor
