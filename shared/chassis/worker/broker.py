@@ -12,6 +12,7 @@ __all__ = ["EXCHANGE", "Broker", "Publisher"]
 
 EXCHANGE = Exchange("annals.events", type="topic", durable=True)
 _PERSISTENT = 2
+_QUEUED = 2
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Broker:
         url: as kombu takes it, e.g. `amqp://guest:guest@localhost//`.
         options: kombu's transport options.
         longest: messages after which a queue is emptied before the next is put in it; None leaves
-            that to the broker. What is lost is pulled from the log when the next one shows the gap.
+            such care to the broker. What is lost is pulled from the log when the next message
+            shows the gap.
     """
 
     url: str
@@ -69,7 +71,9 @@ class Publisher:
         if self._producer is None:
             self._producer = Producer(self._broker.connection(), EXCHANGE)
         if self._broker.longest is not None:
-            self._shorten(self._producer.channel, parcel.context, self._broker.longest)
+            for queue, length in self._lengths(self._producer.channel, parcel.context):
+                if length >= self._broker.longest:
+                    queue.purge()
         self._producer.publish(
             parcel.body,
             routing_key=parcel.context,
@@ -80,12 +84,20 @@ class Publisher:
             mandatory=True,
         )
 
-    def _shorten(self, channel: Any, context: str, longest: int) -> None:
-        for name, contexts in self._broker.bound.items():
-            if context in contexts:
-                queue = Queue(name, channel=channel)
-                if queue.queue_declare(passive=True).message_count >= longest:
-                    queue.purge()
+    def crowded(self, context: str) -> bool:
+        """Whether messages of a context queue up, so that it is better to gather a longer slice."""
+        if self._producer is None or self._broker.longest is None:
+            return False
+        lengths = self._lengths(self._producer.channel, context)
+        return any(length >= _QUEUED for _, length in lengths)
+
+    def _lengths(self, channel: Any, context: str) -> list[tuple[Queue, int]]:
+        queues = [
+            Queue(name, channel=channel)
+            for name, contexts in self._broker.bound.items()
+            if context in contexts
+        ]
+        return [(queue, queue.queue_declare(passive=True).message_count) for queue in queues]
 
     def close(self) -> None:
         """Close the connection; publishing again opens another."""

@@ -5,6 +5,7 @@ commits neither sleeps nor touches the network.
 """
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import eventlet
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 _BUSY, _IDLE = 0.002, 0.02
 """Seconds between two looks at a log that has just grown, and at one that has not for long."""
+_GATHERING = 0.1
+"""Longest wait for a slice to grow while consumers are busy, in seconds."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 _UNACKNOWLEDGED = 8
 
@@ -93,12 +96,19 @@ class Relaying(DependencyProvider):  # type: ignore[misc]
 
     def _step(self, relay: Relay) -> None:
         try:
+            self._gather()
             published = relay.step()
         except Exception:
             self._publisher.close()
             raise
         self._pause = 0.0 if published else min(max(_BUSY, self._pause * 1.2), _IDLE)
         eventlet.sleep(self._pause)
+
+    def _gather(self) -> None:
+        """Let the log grow while earlier slices wait, but not for long: a queue may be stuck."""
+        end = monotonic() + _GATHERING
+        while self._publisher.crowded(self._log.context) and monotonic() < end:
+            eventlet.sleep(_BUSY)
 
 
 class _Feed(ConsumerMixin):  # type: ignore[misc]
