@@ -103,8 +103,8 @@ class Books(RuleBasedStateMachine):
             amount=amount,
             method="bank",
         )
-        if self._do(wish):
-            self.payments.append(payment_id)
+        assert self._do(wish)
+        self.payments.append(payment_id)
 
     @precondition(lambda self: self.payments)
     @rule(pick=picks, contract_id=st.one_of(st.none(), contracts))
@@ -174,6 +174,7 @@ class Books(RuleBasedStateMachine):
             whole = cny(0) if payment.is_reversed else payment.amount
             assert allocated + payment.unallocated == whole
             assert payment.unallocated >= cny(0)
+            assert all(one.amount > cny(0) for one in payment.allocations)
 
     @invariant()
     def nothing_is_paid_above_its_amount(self) -> None:
@@ -185,7 +186,9 @@ class Books(RuleBasedStateMachine):
         for contract_id in CONTRACTS:
             contract = self._load(Contract, contract_id)
             plan = self._load(PaymentPlan, plan_of(contract_id))
-            assert contract.invoiced <= contract.total
+            issued = [self._load(Invoice, one) for one in contract.invoice_ids]
+            left = [one.left for one in issued if one.status is not InvoiceStatus.VOIDED]
+            assert contract.invoiced == Money.total(left, "CNY") <= contract.total
             for term in plan.terms:
                 assert cny(0) <= term.paid <= term.instalment.amount
                 assert term.paid.amount == paid[term.id]
