@@ -49,7 +49,5 @@ def test_any_interleaving_of_contexts_folds_to_the_same_rows(seed: int) -> None:
 def test_rebuilt_read_models_equal_the_live_ones(name: str) -> None:
     opened = FIRM.services[name]
     sources = {n: s.log for n, s in FIRM.services.items()}
-    for report in rebuild(
-        opened.views_database, opened.service.projections, sources, check=True
-    ):
+    for report in rebuild(opened.views_database, opened.service.projections, sources, check=True):
         assert report.equal, report

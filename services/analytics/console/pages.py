@@ -200,7 +200,7 @@ async def _leads(api: Api, wanted: str, token: str) -> None:
 
 
 async def _customer(api: Api, account_id: str, as_of: str, time: str) -> None:
-    moment = f"{as_of}T23:59:59Z" if len(as_of) == 10 else as_of
+    moment = f"{as_of}T23:59:59Z" if len(as_of) == len("2026-01-31") else as_of
     past = {"as_of": moment, "time": time if moment else None}
     timeline = await api.get(
         f"/v1/customers/{account_id}/timeline", page_size=200, newest_first="true", **past
@@ -361,11 +361,17 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     if not rows:
         ui.label("Nothing yet").classes("annals-quiet")
         return
-    table = ui.table(
-        columns=[{"name": c, "label": c.capitalize(), "field": c, "align": "left"} for c in columns],
-        rows=[{"_row": number, **row} for number, row in enumerate(rows)],
-        row_key="_row",
-    ).props("flat dense wrap-cells").classes("w-full")
+    table = (
+        ui.table(
+            columns=[
+                {"name": c, "label": c.capitalize(), "field": c, "align": "left"} for c in columns
+            ],
+            rows=[{"_row": number, **row} for number, row in enumerate(rows)],
+            row_key="_row",
+        )
+        .props("flat dense wrap-cells")
+        .classes("w-full")
+    )
     if any(row.get("_link") for row in rows):
         table.add_slot(
             f"body-cell-{columns[0]}",

@@ -39,8 +39,8 @@ _DIMENSIONS: dict[str, Any] = {
 class GetFunnel(PastQuery, http="GET /v1/funnel"):
     """How many leads, and how much money, reached each stage, and where they dropped off.
 
-    The cohort view counts the leads captured in the period by the furthest stages they ever reached;
-    the snapshot view counts where each of them stands.
+    The cohort view counts the leads captured in the period by the furthest stages they ever
+    reached; the snapshot view counts where each of them stands.
     """
 
     by: By | None = None
@@ -116,10 +116,11 @@ def _where(query: GetFunnel) -> list[ColumnElement[bool]]:
         found.append(day >= query.captured_from.isoformat())
     if query.captured_to:
         found.append(day <= query.captured_to.isoformat())
-    for name in ("channel", "campaign_id", "owner_id", "unit_id", "region"):
-        if (wanted := getattr(query, name)) is not None:
-            found.append(leads.c[name] == wanted)
-    return found
+    wanted = query.model_dump(include={"channel", "campaign_id", "owner_id", "unit_id", "region"})
+    return [
+        *found,
+        *(leads.c[name] == value for name, value in wanted.items() if value is not None),
+    ]
 
 
 def _dimension(by: By | None) -> ColumnElement[Any]:
@@ -131,9 +132,7 @@ def _dimension(by: By | None) -> ColumnElement[Any]:
     return dimension  # type: ignore[no-any-return]
 
 
-def _cohort(
-    reader: Reader, where: Sequence[ColumnElement[bool]], by: By | None
-) -> list[GroupView]:
+def _cohort(reader: Reader, where: Sequence[ColumnElement[bool]], by: By | None) -> list[GroupView]:
     key = _dimension(by)
     counts = [func.count(leads.c[f"{stage}_at"]).label(stage) for stage in STAGES]
     rows = reader.connection.execute(

@@ -209,7 +209,9 @@ def _profile(event: LeadCaptured | StatementMerged | LeadProfileChanged) -> dict
 
 def _added(row: Row, what: str, money: Any) -> dict[str, Any]:
     """Add money to a running amount; a second currency is left to the ledger."""
-    amount, currency = ("paid_amount", "paid_currency") if what == "paid" else ("cost", "cost_currency")
+    amount, currency = (
+        ("paid_amount", "paid_currency") if what == "paid" else ("cost", "cost_currency")
+    )
     if money is None or row[currency] not in {None, money.currency}:
         return {}
     return {amount: (row[amount] or Decimal(0)) + money.amount, currency: money.currency}

@@ -1,4 +1,4 @@
-"""Contracts, instalments, invoices, payments and ledger balances; what is owed, due and expected."""
+"""Contracts, instalments, invoices, payments and balances; what is owed, due and expected."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ from shared.chassis.shapes import (
     View,
     blank,
 )
-from shared.events.base import Recorded
+from shared.events.base import Event, Recorded
 from shared.events.billing import (
     ContractActivated,
     ContractAmended,
@@ -96,7 +96,7 @@ contracts = Table(
     Index("contracts_account", "account_id"),
 )
 
-_CONTRACT_STATUS = {
+_CONTRACT_STATUS: dict[type[Event], str] = {
     ContractSubmitted: "in_approval",
     ContractApproved: "approved",
     ContractReturned: "draft",
@@ -267,7 +267,7 @@ invoices = Table(
     Index("invoices_account", "account_id"),
 )
 
-_INVOICE_STATUS = {
+_INVOICE_STATUS: dict[type[Event], str] = {
     InvoiceApplied: "applied",
     InvoiceApproved: "approved",
     InvoiceDeclined: "declined",
@@ -529,9 +529,7 @@ def get_trial_balance(query: GetTrialBalance, reader: Reader) -> TrialBalanceVie
         debit = Money.total((line.debit for line in mine), currency)
         credit = Money.total((line.credit for line in mine), currency)
         totals.append(
-            TrialTotalView(
-                currency=currency, debit=debit, credit=credit, difference=debit - credit
-            )
+            TrialTotalView(currency=currency, debit=debit, credit=credit, difference=debit - credit)
         )
     return TrialBalanceView(
         lines=lines, totals=totals, balanced=all(t.difference.amount == 0 for t in totals)

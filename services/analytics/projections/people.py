@@ -1,4 +1,4 @@
-"""Customers and contacts as everybody knows them, who looked after them, and what was done with them."""
+"""Customers and contacts as everybody knows them, who looked after them, and what was done."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,8 +30,8 @@ from shared.events.leads import FollowUpCancelled, FollowUpPlanned, FollowUpReco
 
 __all__ = [
     "Activities",
-    "Contacts",
     "ContactRoles",
+    "Contacts",
     "Customers",
     "OwnerSpells",
     "activities",

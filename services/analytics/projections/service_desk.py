@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Date, Index, Integer, MetaData, String, Table
 
 from shared.chassis.shapes import Amount, Instant, Key, Projection, Row, blank
-from shared.events.base import Recorded
+from shared.events.base import Event, Recorded
 from shared.events.pipeline import (
     QuoteAccepted,
     QuoteDrafted,
@@ -53,7 +53,7 @@ quotes = Table(
     Index("quotes_opportunity", "opportunity_id"),
 )
 
-_QUOTE_STATUS = {
+_QUOTE_STATUS: dict[type[Event], str] = {
     QuoteDrafted: "draft",
     QuoteRevised: "draft",
     QuoteSent: "sent",
@@ -126,7 +126,7 @@ tickets = Table(
     Index("tickets_status", "status", "priority"),
 )
 
-_TICKET_STATUS = {
+_TICKET_STATUS: dict[type[Event], str] = {
     TicketOpened: "new",
     TicketPended: "pending_customer",
     TicketResumed: "open",
