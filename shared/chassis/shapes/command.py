@@ -78,9 +78,11 @@ class Command(Request):
     @property
     def envelope(self) -> Envelope:
         """Who, when and why; raises LookupError when the command was never issued."""
-        if self._envelope is None:
+        # Read from the slot: pydantic's own way to private attributes costs ten times as much.
+        envelope: Envelope | None = (self.__pydantic_private__ or {}).get("_envelope")
+        if envelope is None:
             raise LookupError(f"{type(self).__name__} was not issued")
-        return self._envelope
+        return envelope
 
     @property
     def at(self) -> datetime:
