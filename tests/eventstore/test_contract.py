@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 
 import pytest
 from eventsourcing.persistence import IntegrityError
 
+from shared.chassis.database import Database
 from shared.chassis.eventstore import (
     AnsweredCommand,
     AppendConflict,
@@ -231,3 +233,12 @@ def test_unreadable_bytes_are_named_by_place(log: EventLog) -> None:
     log.recorder.insert_events([broken])
     with pytest.raises(CorruptLog, match=r"toys log, position 2, a version 2"):
         log.read(0)
+
+
+def test_another_installations_key_is_told_apart_from_corruption(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "toys.log.db"
+    append(EventLog("toys", Database.sqlite(path), bytes(32)), "a", ToyMade(maker="王芳"))
+    with pytest.raises(CorruptLog, match="key-encryption key does not open"):
+        EventLog("toys", Database.sqlite(path), b"x" * 32).read(0)

@@ -79,7 +79,10 @@ class FactMapper(Mapper[str]):
             UnknownTopic: this release does not know a topic.
         """
         states = [self._state(stored) for stored in stored_events]
-        keys = self.vault.keys({s["subject"] for s in states if "sealed" in s})
+        try:
+            keys = self.vault.keys({s["subject"] for s in states if "sealed" in s})
+        except SealBroken as error:
+            raise CorruptLog(f"{self.context} log: {error}") from error
         return [
             self._fact(stored, state, keys)
             for stored, state in zip(stored_events, states, strict=True)

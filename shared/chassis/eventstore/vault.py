@@ -11,7 +11,7 @@ from threading import Lock
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 __all__ = ["ERASED", "SealBroken", "Vault", "seal", "unseal"]
 
@@ -78,7 +78,13 @@ class Vault:
         return found
 
     def _opened(self, subject: str, wrapped: bytes) -> AESGCM:
-        key = AESGCM(aes_key_unwrap(self._kek, wrapped))
+        try:
+            key = AESGCM(aes_key_unwrap(self._kek, wrapped))
+        except InvalidUnwrap as error:
+            raise SealBroken(
+                "the key-encryption key does not open this log's subject keys: "
+                "it is another one than when they were made"
+            ) from error
         with self._lock:
             self._cache[subject] = key
             while len(self._cache) > _CACHED:
