@@ -24,11 +24,17 @@ _LEFTOVERS = 12.0
 
 
 class AlreadyRunning(Exception):
-    """Another process has this data folder."""
+    """Another installation has this data folder.
 
-    def __init__(self, data: Path, pid: int) -> None:
+    Args:
+        data: the folder.
+        pid: its supervising process; None when only other processes of it are left.
+    """
+
+    def __init__(self, data: Path, pid: int | None) -> None:
+        who = "processes of a killed installation do not end" if pid is None else f"process {pid}"
         super().__init__(
-            f"an installation is running in {data} already (process {pid}); "
+            f"an installation is running in {data} already ({who}); "
             f"stop it, or choose another folder with {PREFIX}DATA"
         )
 
@@ -79,37 +85,42 @@ def up(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> boo
 
 @contextmanager
 def _locked(data: Path) -> Iterator[int]:
-    """Hold the data folder; the children inherit the lock, so it ends with the last of them."""
-    lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    give_up = time.monotonic() + _LEFTOVERS
-    try:
-        while not _try_lock(lock):
-            pid = int(os.pread(lock, 20, 0) or b"0")
-            if _is_alive(pid) or time.monotonic() > give_up:
-                raise AlreadyRunning(data, pid)
+    """Hold the data folder by two locks: this process's own, and one that its children inherit.
+
+    The first tells at once that an installation is running. The second is released with the last
+    child, so that those of an installation that was killed are waited for.
+    """
+    with _lock_file(data / "lock") as own, _lock_file(data / "lock.processes") as inherited:
+        if not _try_lock(own):
+            raise AlreadyRunning(data, _holder(own))
+        os.ftruncate(own, 0)
+        os.pwrite(own, str(os.getpid()).encode(), 0)
+        give_up = time.monotonic() + _LEFTOVERS
+        while not _try_lock(inherited):
+            if time.monotonic() > give_up:
+                raise AlreadyRunning(data, None)
             time.sleep(0.05)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
-        yield lock
+        yield inherited
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield file
     finally:
-        os.close(lock)
+        os.close(file)
 
 
-def _try_lock(lock: int) -> bool:
+def _try_lock(file: int) -> bool:
     with suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
+def _holder(file: int) -> int | None:
+    return int(os.pread(file, 20, 0) or b"0") or None
 
 
 def _free_ports(settings: Settings) -> dict[str, int]:
