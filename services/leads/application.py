@@ -387,13 +387,14 @@ class LeadsApplication(Application):
             events = lead.merge(command, profile, recognised.matched_on, rules.name)
             work.record(lead_id, events, rule=rules.name)
             profile = fields_of(work.load(Lead, lead_id).profile)
-            origin = lead.origin
+            keys = tuple(rules.keys(profile, lead.origin))
         else:
+            keys = recognised.keys
             captured = Lead.capture(command, profile, recognised)
             warned = recognised.suspected_lead_ids or recognised.suspected_account_ids
             work.record(lead_id, [captured], rule=rules.name if warned else None)
             _put(work, lead_id, captured, command)
-        _hold_keys(work, lead_id, rules.keys(profile, origin))
+        _hold_keys(work, lead_id, keys)
         if command.source and command.external_id:
             work.claim(f"external:{command.source}", command.external_id, lead_id)
         return lead_id
@@ -410,8 +411,9 @@ class LeadsApplication(Application):
         after = rules.keys(fields_of(changed.profile), lead.origin)
         new = [key for key in after if key not in before]
         if new:
-            known = _Known(work, self._accounts_with, only=frozenset(new))
-            rules.recognise(fields_of(changed.profile), lead.origin, at, known, lead_id)
+            known = _Known(work, self._accounts_with)
+            profile = fields_of(changed.profile)
+            rules.recognise(profile, lead.origin, at, known, itself=lead_id, news=frozenset(new))
         for key in before.difference(after):
             if work.holder(*key) == lead_id:
                 work.release(*key)
@@ -468,27 +470,13 @@ class LeadsApplication(Application):
 
 
 class _Known:
-    """Known leads by what they hold, known customers by the read model.
+    """Known leads by what they hold, known customers by the read model."""
 
-    Args:
-        work: the decision at hand.
-        accounts_with: looks accounts up.
-        only: the keys to look at; all when None.
-    """
-
-    def __init__(
-        self,
-        work: Work,
-        accounts_with: Callable[[str, Sequence[str]], set[str]],
-        only: frozenset[UniqueKey] | None = None,
-    ) -> None:
+    def __init__(self, work: Work, accounts_with: Callable[[str, Sequence[str]], set[str]]) -> None:
         self._work = work
-        self._only = only
         self.customers_with = accounts_with
 
     def lead_with(self, key: UniqueKey) -> str | None:
-        if self._only is not None and key not in self._only:
-            return None
         return self._work.holder(*key)
 
     def stated_at(self, lead_id: str) -> datetime | None:

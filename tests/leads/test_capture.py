@@ -560,3 +560,19 @@ def test_a_pooled_lead_keeps_its_place_when_it_states_an_interest_again() -> Non
     done = leads().given(RULES, rules(DuplicateOutcome.MERGE)).after(capture(lead_id=LEAD))
     done.given(LEAD, lead_pooled())
     done.when(capture()).then_kinds(StatementMerged)
+
+
+@pytest.mark.capability("LEA-04")
+def test_a_change_cannot_make_two_leads_one_and_asks_only_about_what_is_new() -> None:
+    done = (
+        leads()
+        .given(RULES, rules(DuplicateOutcome.MERGE))
+        .after(capture(lead_id=LEAD), capture(lead_id="lead-2", phones=["+8613800000000"]))
+    )
+    done.when(ChangeLead(lead_id="lead-2", phones=(PHONE,))).then_refused(
+        DuplicateLead, holder=LEAD
+    )
+    known = leads().after(capture(lead_id=LEAD, emails=[EMAIL]))
+    known.known(recorded(contact_added(), "contact-1"))
+    more = ChangeLead(lead_id=LEAD, phones=(PHONE, "+8613800000000"))
+    known.when(more).then_kinds(LeadProfileChanged)

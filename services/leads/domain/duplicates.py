@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -80,6 +80,8 @@ class Recognised:
 
     merge_into: str | None = None
     matched_on: tuple[str, ...] = ()
+    keys: tuple[UniqueKey, ...] = ()
+    """By which the statement's lead can be recognised later."""
     suspected_lead_ids: tuple[str, ...] = ()
     suspected_account_ids: tuple[str, ...] = ()
 
@@ -123,8 +125,14 @@ class DuplicateRules:
 
     def keys(self, profile: Mapping[str, Any], origin: Origin) -> list[UniqueKey]:
         """Return the keys by which these rules, or the default, can recognise the lead later."""
+        return list(dict.fromkeys(key for _, keys in self._keyed(profile, origin) for key in keys))
+
+    def _keyed(
+        self, profile: Mapping[str, Any], origin: Origin
+    ) -> list[tuple[DuplicateRule, list[UniqueKey]]]:
+        """Return these rules, and then the default if others are configured, with their keys."""
         every = (*self.rules, *_DEFAULT) if self.version else self.rules
-        return list(dict.fromkeys(key for rule in every for key in _keys(rule, profile, origin)))
+        return [(rule, list(_keys(rule, profile, origin))) for rule in every]
 
     def recognise(
         self,
@@ -132,9 +140,19 @@ class DuplicateRules:
         origin: Origin,
         at: datetime,
         known: Known,
+        *,
         itself: str | None = None,
+        news: Collection[UniqueKey] | None = None,
     ) -> Recognised:
         """Try the rules in order: warnings are collected, the first other match decides.
+
+        Args:
+            profile: what is stated.
+            origin: where.
+            at: when.
+            known: looks known leads and customers up.
+            itself: the lead that is being changed.
+            news: the keys that are new with the change; rules without any are left out.
 
         Raises:
             DuplicateLead, AlreadyCustomer: by a rule that refuses.
@@ -142,15 +160,18 @@ class DuplicateRules:
         leads: dict[str, None] = {}
         accounts: dict[str, None] = {}
         merge: tuple[str, tuple[str, ...]] | None = None
-        for rule in self.rules:
+        keyed = self._keyed(profile, origin)
+        for rule, keys in keyed[: len(self.rules)]:
+            if not keys or (news is not None and not any(key in news for key in keys)):
+                continue
             fields = tuple(match.field for match in rule.fields)
-            lead_id = self._lead(rule, profile, origin, at, known, itself)
+            lead_id = self._lead(rule, keys, at, known, itself)
             account_ids = _customers(rule, profile, known)
             match rule.outcome:
                 case DuplicateOutcome.WARN:
                     leads |= {lead_id: None} if lead_id else {}
                     accounts |= dict.fromkeys(account_ids)
-                case DuplicateOutcome.MERGE if lead_id:
+                case DuplicateOutcome.MERGE if lead_id and itself is None:
                     merge = (lead_id, fields)
                     break
                 case _ if lead_id:
@@ -160,6 +181,7 @@ class DuplicateRules:
         return Recognised(
             merge_into=merge[0] if merge else None,
             matched_on=merge[1] if merge else (),
+            keys=tuple(dict.fromkeys(key for _, keys in keyed for key in keys)),
             suspected_lead_ids=tuple(leads),
             suspected_account_ids=tuple(accounts),
         )
@@ -167,13 +189,12 @@ class DuplicateRules:
     @staticmethod
     def _lead(
         rule: DuplicateRule,
-        profile: Mapping[str, Any],
-        origin: Origin,
+        keys: Sequence[UniqueKey],
         at: datetime,
         known: Known,
         itself: str | None,
     ) -> str | None:
-        for key in _keys(rule, profile, origin):
+        for key in keys:
             holder = known.lead_with(key)
             if holder is None or holder == itself:
                 continue
