@@ -5,6 +5,7 @@ import io
 import re
 import warnings
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -68,7 +69,9 @@ def open_table(path: Path, format: FileFormat) -> Iterator[Table]:
             else:
                 yield _Text(path, format, stack)
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
+        raise UnreadableFile(f"{error.filename or path}: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError) as error:
+        raise UnreadableFile(f"{path}: is damaged: {error}") from None
 
 
 class _Lines:
@@ -106,7 +109,10 @@ class _Text:
         if zipfile.is_zipfile(path):
             archive = stack.enter_context(zipfile.ZipFile(path))
             member = _member(path, archive, format)
-            self._bytes = stack.enter_context(archive.open(member))
+            try:
+                self._bytes = stack.enter_context(archive.open(member))
+            except RuntimeError:
+                raise UnreadableFile(f"{path}: is locked with a password") from None
             self.size = member.file_size
         else:
             self._bytes = stack.enter_context(path.open("rb"))
@@ -118,8 +124,10 @@ class _Text:
             header = next(self._reader)
         except StopIteration:
             raise UnreadableFile(f"{path}: is empty") from None
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise UnreadableFile(f"{path}: the header cannot be read: {error}") from None
+        if damage := _damage(self._lines.taken):
+            raise UnreadableFile(f"{path}: the header {damage}")
         self.columns = _header(path, header)
 
     @property

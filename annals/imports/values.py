@@ -70,6 +70,7 @@ def of_first_row(read: Value) -> Value:
 
 def filled(read: Value, step: Callable[[Any], Any]) -> Value:
     """Return what takes a value one step further, if there is one."""
+
     def stepped(rows: Rows) -> Any:
         value = read(rows)
         return None if value is None else step(value)
@@ -79,6 +80,7 @@ def filled(read: Value, step: Callable[[Any], Any]) -> Value:
 
 def defaulted(read: Value, default: str) -> Value:
     """Return what gives `default` where there is no value."""
+
     def given(rows: Rows) -> Any:
         value = read(rows)
         return default if value is None else value
@@ -93,6 +95,7 @@ def alone(value: Any) -> list[Any]:
 
 def split(mark: str, read: Read) -> Callable[[Any], Any]:
     """Return what cuts a text at a mark and reads each part."""
+
     def cut(value: Any) -> list[Any] | None:
         parts = [part.strip() for part in str(value).split(mark)]
         return [read(part) for part in parts if part] or None
@@ -102,6 +105,7 @@ def split(mark: str, read: Read) -> Callable[[Any], Any]:
 
 def replaced(values: Mapping[str, str], others: str) -> Callable[[Any], Any]:
     """Return what says one word for another, and keeps, drops or refuses those it does not know."""
+
     def other(value: Any) -> Any:
         found = values.get(value)
         if found is not None or others == "drop":
@@ -115,6 +119,7 @@ def replaced(values: Mapping[str, str], others: str) -> Callable[[Any], Any]:
 
 def join(parts: Sequence[Value], separator: str) -> Value:
     """Return what puts the values there are into one text."""
+
     def joined(rows: Rows) -> str | None:
         values = [value for part in parts if (value := part(rows)) is not None]
         return separator.join(values) or None
@@ -124,6 +129,7 @@ def join(parts: Sequence[Value], separator: str) -> Value:
 
 def first(parts: Sequence[Value]) -> Value:
     """Return what gives the first value there is."""
+
     def found(rows: Rows) -> Any:
         for part in parts:
             value = part(rows)
@@ -136,6 +142,7 @@ def first(parts: Sequence[Value]) -> Value:
 
 def list_of(parts: Sequence[Value]) -> Value:
     """Return what lists the values there are."""
+
     def listed(rows: Rows) -> list[Any] | None:
         return [value for part in parts if (value := part(rows)) is not None] or None
 
@@ -144,6 +151,7 @@ def list_of(parts: Sequence[Value]) -> Value:
 
 def each(parts: Sequence[Value]) -> Value:
     """Return what lists the values of every row of a record."""
+
     def every(rows: Rows) -> list[Any] | None:
         found = [part((row,)) for row in rows for part in parts]
         return [value for value in found if value is not None] or None
