@@ -49,7 +49,7 @@ class Installation:
             "ANNALS_GRPC_PORT": str(self.settings.grpc_port),
         }
         with (self.settings.data / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "annals", "up"],
                 env=environment,
                 stdout=subprocess.DEVNULL,

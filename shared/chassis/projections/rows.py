@@ -1,7 +1,7 @@
 """Rows of a read model's table: many loaded by key in one statement, many written in one.
 
-On SQLite the statements go to the driver as they are, with SQLAlchemy's own converters for each column:
-a row costs a few microseconds instead of a few tens. Other databases go through SQLAlchemy.
+On SQLite the statements go to the driver as they are, with SQLAlchemy's own converters for each
+column: a row costs a few microseconds instead of a few tens. Other databases go through SQLAlchemy.
 """
 
 import sqlite3
@@ -63,9 +63,7 @@ class _SQLiteRows:
         listed = ", ".join(f'"{n}"' for n in self._names)
         key = ", ".join(f'"{n}"' for n in self._key_names)
         parts = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(keys)))
-        sets = ", ".join(
-            f'"{n}" = excluded."{n}"' for n in self._names if n not in self._key_names
-        )
+        sets = ", ".join(f'"{n}" = excluded."{n}"' for n in self._names if n not in self._key_names)
         self._select = (
             f"SELECT {listed} FROM {name} WHERE ({key}) IN (SELECT {parts} FROM json_each(?))"  # noqa: S608 - names from the code
         )
@@ -140,7 +138,9 @@ class _TableRows:
                 gone.append(key)
             else:
                 whole: Mapping[str, Any] = {**row, **dict(zip(names, key, strict=True))}
-                changed.append({column.name: whole.get(column.name) for column in self._table.columns})
+                changed.append(
+                    {column.name: whole.get(column.name) for column in self._table.columns}
+                )
         if changed:
             statement = insert(self._table)
             rest = {
