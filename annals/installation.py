@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,11 +10,24 @@ from pkgutil import iter_modules
 from typing import Any
 
 import services
+from services.workplace.commands import EstablishRoles
+from services.workplace.domain.role import BUILT_IN
 from shared.chassis.clock import Clock, FileClock
 from shared.chassis.service import OpenService, Service, open_service
 from shared.chassis.settings import Settings
+from shared.chassis.shapes import Actor, Envelope, derived_id
 
-__all__ = ["NoInstallation", "clock", "installed", "open_installation", "service_values"]
+__all__ = [
+    "NoInstallation",
+    "clock",
+    "establish",
+    "installed",
+    "open_installation",
+    "service_values",
+]
+
+_FOUNDER = Actor(id="system:installation")
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoInstallation(Exception):
@@ -59,6 +73,30 @@ def open_installation(
             stack.callback(one.close)
             opened.append(one)
         yield opened
+
+
+def establish(opened: Sequence[OpenService]) -> None:
+    """Lay down the built-in roles nobody has defined yet; again only when a release brings more.
+
+    Args:
+        opened: the services of an installation; nothing happens without the workplace.
+    """
+    command_id = derived_id(_BEGINNING, "establish-roles", *BUILT_IN)
+    for service in opened:
+        if service.name != "workplace" or service.application is None:
+            continue
+        now = service.clock.now()
+        service.application.handle(
+            EstablishRoles().issued(
+                Envelope(
+                    command_id=command_id,
+                    actor=_FOUNDER,
+                    occurred_at=now,
+                    recorded_at=now,
+                    correlation_id=command_id,
+                )
+            )
+        )
 
 
 def installed(settings: Settings) -> Settings:

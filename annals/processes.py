@@ -36,11 +36,12 @@ def worker(life: Life) -> None:
 
     patch()  # before anything else is imported
 
-    from annals.installation import open_installation
+    from annals.installation import establish, open_installation
     from shared.chassis.worker.broker import Broker
     from shared.chassis.worker.runner import run
 
     with open_installation(_settings("worker")) as services:
+        establish(services)
         run(services, Broker.embedded(), life.say_ready, life.parent)
 
 

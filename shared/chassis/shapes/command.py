@@ -1,14 +1,18 @@
 """Commands: what somebody wants done, validated in one place, with the envelope of who and when."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.chassis.shapes.ids import derived_id
 
 __all__ = ["Actor", "Answer", "Command", "Envelope", "Request"]
+
+_NUL = "\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ class Envelope:
 
 
 class Request(BaseModel):
-    """A command's or query's common ground: frozen, no unknown fields, trimmed text.
+    """A command's or query's common ground: frozen, no unknown fields, trimmed text without NUL.
 
     Class arguments:
         http: the route, e.g. `POST /v1/leads/{lead_id}:claim`. None keeps it off the HTTP surface
@@ -53,6 +57,18 @@ class Request(BaseModel):
     )
 
     http: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_can_be_stored(cls, values: Any) -> Any:
+        """Refuse the character NUL wherever it stands, since PostgreSQL stores no text with it."""
+        if isinstance(values, dict) and (places := list(_paths_of_nul(values))):
+            wrong = PydanticCustomError("nul", "must not contain the character NUL")
+            raise ValidationError.from_exception_data(
+                cls.__name__,
+                [InitErrorDetails(type=wrong, loc=place, input=None) for place in places],
+            )
+        return values
 
     def __init_subclass__(cls, *, http: str | None = None, **kwargs: Any) -> None:
         """Accept the class argument; `__pydantic_init_subclass__` acts on it."""
@@ -111,3 +127,17 @@ class Answer:
     """The context's log position to wait for before reading."""
     outcome: dict[str, str] = field(default_factory=dict)
     """Further ids or words the caller needs, e.g. the account a conversion opened."""
+
+
+def _paths_of_nul(container: Any) -> Iterator[tuple[str | int, ...]]:
+    """Find the paths of texts and keys that contain NUL in a dictionary or list."""
+    items = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, item in items:
+        if isinstance(item, str):
+            if _NUL in item:
+                yield (key,)
+        elif isinstance(item, (dict, list, tuple)):
+            for path in _paths_of_nul(item):
+                yield (key, *path)
+        if isinstance(key, str) and _NUL in key:
+            yield (key,)
