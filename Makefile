@@ -38,7 +38,7 @@ lint: install    ## ruff, mypy and the import contracts
 	@$(BIN)/lint-imports --no-logo
 
 unit: install
-	@$(BIN)/python -m pytest -q -m "not slow and not servers"
+	@$(BIN)/python -m pytest -q -m "not slow and not servers" --hypothesis-profile=quick
 
 bench: install   ## measure this machine; writes benchmarks/out/latest.json
 	@$(BIN)/python -m benchmarks

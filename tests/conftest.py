@@ -9,6 +9,11 @@ import kombu
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
+
+settings.register_profile("thorough", deadline=None)  # a busy machine is no defect
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.load_profile("thorough")
 
 POSTGRES = os.environ.get("ANNALS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 BROKER = os.environ.get("ANNALS_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")

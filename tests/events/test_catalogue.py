@@ -67,7 +67,7 @@ def test_the_page_says_who_listens() -> None:
         return []
 
     waiting = listeners([Service(name="accounts", policies=(open_the_books,))])
-    assert waiting == {LeadConverted.topic: ["accounts policy `open_the_books`"]}
+    assert waiting[LeadConverted.topic] == ["accounts policy `open_the_books`"]
     assert "Heard by: accounts policy `open_the_books`." in markdown(waiting)
 
 
