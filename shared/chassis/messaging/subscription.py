@@ -99,8 +99,8 @@ class Subscription:
             if (received.context, received.last) != (context, last):
                 raise CorruptSlice(f"headers speak of {context} up to {last}")
         except (CorruptSlice, KeyError, TypeError, ValueError) as error:
-            self._park_message(body, error)
             self.catch_up()
+            self._park_message(body, error)
         else:
             self.receive(received)
 
