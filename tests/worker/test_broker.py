@@ -68,3 +68,14 @@ def test_a_queue_nobody_reads_stays_short_and_what_it_lost_is_pulled(house: Hous
         relay.step()
     assert consume(broker, subscription) == 10
     assert house.tables() == {1: [str(number) for number in range(orders)]}
+
+
+def test_publishing_does_not_wait_for_the_first_consumer(house: House) -> None:
+    broker, subscription = Broker.embedded(), views(house)
+    broker.queue(subscription)
+    relay = Relay(house.dining.log, Publisher(broker))
+    house.order("a", "soup")
+    assert relay.step() == 1
+    subscription.catch_up()
+    assert consume(broker, subscription) == 0
+    assert house.tables() == {1: ["soup"]}

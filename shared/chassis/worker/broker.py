@@ -97,7 +97,7 @@ class Publisher:
             for name, contexts in self._broker.bound.items()
             if context in contexts
         ]
-        return [(queue, queue.queue_declare(passive=True).message_count) for queue in queues]
+        return [(queue, queue.queue_declare().message_count) for queue in queues]
 
     def close(self) -> None:
         """Close the connection; publishing again opens another."""
