@@ -41,17 +41,20 @@ class Installation:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{http_port}", timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ANNALS_")} | {
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a command of Annals means this installation."""
+        return {k: v for k, v in os.environ.items() if not k.startswith("ANNALS_")} | {
             "ANNALS_DATA": str(self.settings.data),
             "ANNALS_HTTP_PORT": str(self.settings.http_port),
             "ANNALS_GRPC_PORT": str(self.settings.grpc_port),
         }
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
         with (self.settings.data / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "annals", "up"],
-                env=environment,
+                env=self.environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
