@@ -1,1 +1,1 @@
-"""Measurements of this machine, as `make bench` prints them."""
+"""What this machine does per second: every figure measured, none a test."""
