@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from annals import installation, output, reading
+from annals.demo.command import demo
 from annals.imports.command import import_records
 from annals.staff import Ambiguous, Staff, Stranger
 from shared.chassis import logs
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 parked_app = typer.Typer(help="What could not be applied, and what to do about it.")
 app.add_typer(parked_app, name="parked")
+app.command()(demo)
 app.command("import")(import_records)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -54,8 +54,14 @@ class FileClock:
         """Whether a simulated present is set."""
         return os.pread(self._file, _SIZE, 0) != bytes(_SIZE)
 
-    def set(self, moment: datetime | None) -> None:
-        """Turn every process of the installation to `moment`, or back to the machine's clock."""
+    def set(self, moment: datetime | None, *, durable: bool = True) -> None:
+        """Turn every process of the installation to `moment`, or back to the machine's clock.
+
+        Args:
+            moment: the simulated present; None for the machine's clock.
+            durable: survive a power cut; a clock that is turned all the time need not.
+        """
         micros = 0 if moment is None else (moment - _EPOCH) // _MICROSECOND
         os.pwrite(self._file, struct.pack(">q", micros), 0)
-        os.fsync(self._file)
+        if durable:
+            os.fsync(self._file)

@@ -1,0 +1,1 @@
+"""The demonstration: a believable company's year, played in through the public commands."""

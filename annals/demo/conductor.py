@@ -1,0 +1,159 @@
+"""The conductor: plays the acts in their order, day by day, and remembers how far it has come."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
+from itertools import groupby
+from typing import Any, Protocol
+
+from annals.demo.act import Act, Found
+from annals.demo.journal import Journal
+
+__all__ = ["Conductor", "Stage", "Tally"]
+
+
+class Stage(Protocol):
+    """Where a story is played: an installation whose clock can be turned."""
+
+    def turn(self, moment: datetime | None) -> None:
+        """Let it be this moment everywhere; None brings the machine's time back."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until everything is applied and no deadline is due."""
+        ...
+
+    def perform(self, act: Act, request: Mapping[str, Any]) -> str | None:
+        """Issue a command until its answer is known; return the rule that refused it, if any."""
+        ...
+
+    def find(self, found: Found) -> str | None:
+        """Return the id looked for, None when there is no such thing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a story has come."""
+
+    day: date
+    acts: int = 0
+    accepted: Counter[str] = field(default_factory=Counter)
+    """Accepted commands by name."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Refusals the story expected, by rule."""
+
+
+class Conductor:
+    """Plays acts on a stage, several at a time, those of one lane one after another.
+
+    A day begins once all that was due before it has happened. Whoever is interrupted plays the
+    unfinished day again: accepted commands are repeated with their ids, which changes nothing, and
+    refused ones are not, for what refused them may be gone.
+
+    Args:
+        stage: where.
+        journal: remembers finished days, refusals and surprises.
+        width: how many acts are under way at once; with 1 nothing runs in parallel.
+        told: hears how far the story has come.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        journal: Journal,
+        *,
+        width: int = 1,
+        told: Callable[[Tally], None] = lambda _: None,
+    ) -> None:
+        self._stage = stage
+        self._journal = journal
+        self._width = width
+        self._told = told
+        self._found: dict[Found, str] = {}
+
+    def play(self, acts: Sequence[Act], ends: datetime) -> Tally:
+        """Play the acts that are not played yet.
+
+        Args:
+            acts: the whole story, earliest first.
+            ends: when it ends; afterwards the machine's time is back.
+
+        Returns:
+            What came of the whole story, whoever played which part of it.
+        """
+        tally = Tally(ends.date())
+        with ThreadPoolExecutor(self._width, thread_name_prefix="act") as crew:
+            for day, of_the_day in groupby(acts, key=lambda act: act.at.date()):
+                todays = list(of_the_day)
+                if not self._journal.has_played(day):
+                    self._stage.turn(datetime.combine(day, time(), UTC))
+                    self._stage.settle()
+                    self._play_day(crew, todays)
+                    self._journal.day_is_over(day)
+                tally = _counted(tally, day, todays)
+                self._told(tally)
+        self._stage.turn(ends)
+        self._stage.settle()
+        self._stage.turn(None)
+        self._stage.settle()
+        self._journal.story_is_over()
+        return tally
+
+    def _play_day(self, crew: ThreadPoolExecutor, acts: Sequence[Act]) -> None:
+        """Start each act once those before it in its lanes are done."""
+        lanes: dict[str, Future[None]] = {}
+        room = threading.Semaphore(self._width)
+        for act in acts:
+            for lane in act.lanes:
+                if before := lanes.get(lane):
+                    before.result()
+            room.acquire()
+            self._stage.turn(act.at)
+            playing = crew.submit(self._play, act)
+            playing.add_done_callback(lambda _: room.release())
+            lanes |= dict.fromkeys(act.lanes, playing)
+        for playing in lanes.values():
+            playing.result()
+
+    def _play(self, act: Act) -> None:
+        if act.refused and self._journal.was_refused(act.id):
+            return
+        try:
+            request = {name: self._resolved(value) for name, value in act.request.items()}
+        except LookupError as error:
+            self._journal.surprise(f"{act.at:%Y-%m-%d} {act.context}.{act.rpc}: {error}")
+            return
+        rule = self._stage.perform(act, request)
+        if rule != act.refused:
+            expected = f"refused by {act.refused}" if act.refused else "accepted"
+            self._journal.surprise(
+                f"{act.at:%Y-%m-%d} {act.context}.{act.rpc}: {rule or 'accepted'}, not {expected}"
+            )
+        elif act.refused:
+            self._journal.refusal(act.id)
+
+    def _resolved(self, value: Any) -> Any:
+        if not isinstance(value, Found):
+            return value
+        if value not in self._found:
+            id = self._stage.find(value)
+            if id is None:
+                raise LookupError(f"{value.rpc} finds nothing with {value.filter}")
+            self._found[value] = id
+        return self._found[value]
+
+
+def _counted(tally: Tally, day: date, acts: Sequence[Act]) -> Tally:
+    accepted = Counter(act.rpc for act in acts if act.refused is None)
+    refused = Counter(act.refused for act in acts if act.refused)
+    return replace(
+        tally,
+        day=day,
+        acts=tally.acts + len(acts),
+        accepted=tally.accepted + accepted,
+        refused=tally.refused + refused,
+    )
