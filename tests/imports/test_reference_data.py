@@ -11,13 +11,22 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 import pytest
 
+from services.analytics.projections.funnel import GetFunnel, ListChannels
+from services.analytics.projections.money import GetTrialBalance
+from services.analytics.service import SERVICE as ANALYTICS
+from shared.chassis.eventstore import EventLog
+from shared.chassis.projections.rebuild import rebuild
+from shared.chassis.service import open_service
+from shared.chassis.shapes import Query
 from shared.events.leads import LeadCaptured, LeadConverted
 from shared.events.pipeline import OpportunityLost, OpportunityOpened, OpportunityWon
 from shared.events.support import SlaMet, TicketClosed, TicketOpened, TicketReopened, TicketResolved
-from tests.imports.conftest import Office
+from shared.events.values import Money
+from tests.imports.conftest import CLERK, Office
 
 MAPPINGS = Path(__file__).parents[2] / "examples" / "mappings"
 DATA = Path(os.environ.get("ANNALS_TEST_SAMPLE_DATA", "/nowhere"))
@@ -26,6 +35,30 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not DATA.is_dir(), reason="ANNALS_TEST_SAMPLE_DATA names no folder"),
 ]
+
+ORIGINS = {
+    "organic_search": (2296, 271),
+    "paid_search": (1586, 195),
+    "social": (1350, 75),
+    "unknown": (1099, 179),
+    "direct_traffic": (499, 56),
+    "email": (493, 15),
+    "referral": (284, 24),
+    "other": (150, 4),
+    "display": (118, 6),
+    "other_publicities": (65, 3),
+    "empty": (60, 14),
+}
+"""Leads and deals won by origin."""
+LEADS_BY_MONTH = [4, 239, 386, 312, 416, 445, 200, 1141, 1028, 1174, 1352, 1303]
+WON_BY_MONTH = [3, 73, 113, 147, 207, 122, 57, 37, 33, 23, 21, 6]
+AS_OF = {
+    date(2017, 12, 31): (2002, 3),
+    date(2018, 3, 31): (5345, 336),
+    date(2018, 5, 31): (8000, 665),
+    date(2018, 8, 31): (8000, 792),
+}
+"""Leads and deals won by the end of a day."""
 
 
 @pytest.fixture(scope="module")
@@ -99,34 +132,15 @@ def test_olist_leads_and_deals_by_origin(olist: Office) -> None:
     funnel = Funnel(olist)
     leads = Counter(funnel.origin.values())
     won = Counter(funnel.origin[lead] for lead in funnel.won)
-    assert {origin: (leads[origin], won[origin]) for origin in leads} == {
-        "organic_search": (2296, 271),
-        "paid_search": (1586, 195),
-        "social": (1350, 75),
-        "unknown": (1099, 179),
-        "direct_traffic": (499, 56),
-        "email": (493, 15),
-        "referral": (284, 24),
-        "other": (150, 4),
-        "display": (118, 6),
-        "other_publicities": (65, 3),
-        "empty": (60, 14),
-    }
+    assert {origin: (leads[origin], won[origin]) for origin in leads} == ORIGINS
     assert (len(funnel.contact), len(funnel.won)) == (8000, 842)
 
 
 def test_olist_leads_and_deals_by_month_and_as_of(olist: Office) -> None:
     funnel = Funnel(olist)
-    assert by_month(iter(funnel.contact.values())) == [
-        4, 239, 386, 312, 416, 445, 200, 1141, 1028, 1174, 1352, 1303
-    ]  # fmt: skip
-    assert by_month(iter(funnel.won.values())) == [
-        3, 73, 113, 147, 207, 122, 57, 37, 33, 23, 21, 6
-    ]  # fmt: skip
-    assert funnel.as_of(date(2017, 12, 31)) == (2002, 3)
-    assert funnel.as_of(date(2018, 3, 31)) == (5345, 336)
-    assert funnel.as_of(date(2018, 5, 31)) == (8000, 665)
-    assert funnel.as_of(date(2018, 8, 31)) == (8000, 792)
+    assert by_month(iter(funnel.contact.values())) == LEADS_BY_MONTH
+    assert by_month(iter(funnel.won.values())) == WON_BY_MONTH
+    assert {day: funnel.as_of(day) for day in AS_OF} == AS_OF
 
 
 def test_olist_days_from_contact_to_won(olist: Office) -> None:
@@ -229,3 +243,30 @@ def test_uci_priorities_service_levels_and_backlog(uci: Office) -> None:
 
     days = (date(2016, 3, 31), date(2016, 4, 30), date(2016, 5, 31))
     assert [backlog(day) for day in days] == [3353, 2961, 2044]
+
+
+@pytest.mark.capability("ANA-03", "ANA-05", "ANA-06", "ANA-18")
+def test_olist_read_models_say_the_same(olist: Office) -> None:
+    analytics = open_service(ANALYTICS)
+    logs = {service.name: service.log for service in olist.services}
+    logs["workplace"] = EventLog("workplace")
+    rebuild(analytics.views_database, ANALYTICS.projections, logs)
+
+    def ask(query: Query) -> Any:
+        return analytics.ask(ANALYTICS.asked[type(query).__name__], query, CLERK)
+
+    origins = {c.key: (c.leads, c.won) for c in ask(ListChannels()).items}
+    assert origins == ORIGINS
+    months = [g.stages[0].count for g in ask(GetFunnel(by="month")).groups]
+    assert months == LEADS_BY_MONTH
+    won = [g.stages[5].count for g in ask(GetFunnel(by="won_month")).groups if g.key]
+    assert won == WON_BY_MONTH
+    for day, expected in AS_OF.items():
+        end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+        past = ask(GetFunnel(as_of=end - timedelta(microseconds=1))).total.stages
+        assert (past[0].count, past[5].count) == expected
+    trial = ask(GetTrialBalance())
+    assert trial.balanced
+    bank = next(line for line in trial.lines if line.ledger_account == "bank")
+    assert bank.debit == Money(amount=Decimal("792957.05"), currency="BRL")
+    analytics.close()
