@@ -28,7 +28,7 @@ from shared.events.values import (
     EmployeeId,
     Label,
     LeadId,
-    Money,
+    NonNegativeMoney,
     OpportunityId,
     Phone,
     UnitId,
@@ -83,7 +83,7 @@ class AccountProfile(Command):
     number: Name | None = None
     """The company's own number for the customer."""
     legal_representative: Name | None = None
-    registered_capital: Money | None = None
+    registered_capital: NonNegativeMoney | None = None
     addresses: Annotated[tuple[Address, ...], Many] | None = None
     phones: Annotated[tuple[RawPhone, ...], Many] | None = None
     fax: RawPhone | None = None
@@ -361,7 +361,7 @@ class ActivityResult(Command):
     outcome: Label | None = None
     attitude: Attitude | None = None
     duration_minutes: Annotated[int, Field(ge=0, le=44_640)] | None = None
-    cost: Money | None = None
+    cost: NonNegativeMoney | None = None
     remarks: Text | None = None
     attachments: Annotated[tuple[Attachment, ...], Many] | None = None
 

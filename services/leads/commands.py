@@ -25,7 +25,7 @@ from shared.events.values import (
     FollowUpId,
     Label,
     LeadId,
-    Money,
+    NonNegativeMoney,
     OpportunityId,
     PoolId,
     Probability,
@@ -67,7 +67,7 @@ class Profile(Command):
     industry: Label | None = None
     expected_scale: Name | None = None
     demand_level: DemandLevel | None = None
-    budget: Money | None = None
+    budget: NonNegativeMoney | None = None
     win_probability: Probability | None = None
     expected_purchase_on: date | None = None
     need: Text | None = None
@@ -115,7 +115,7 @@ class ImportedConversion(BaseModel):
     opportunity_name: Name | None = None
     with_opportunity: bool = False
     process_id: ProcessId | None = None
-    amount: Money | None = None
+    amount: NonNegativeMoney | None = None
     expected_close_on: date | None = None
 
 
@@ -230,7 +230,7 @@ class WantedOpportunity(BaseModel):
     opportunity_id: OpportunityId | None = None
     name: Name | None = None
     process_id: ProcessId | None = None
-    amount: Money | None = None
+    amount: NonNegativeMoney | None = None
     expected_close_on: date | None = None
     product_ids: tuple[ProductId, ...] = Field((), max_length=100)
 
@@ -300,7 +300,7 @@ class RecordFollowUp(Command, http="POST /v1/leads/{lead_id}/follow-ups"):
     outcome: Label | None = None
     attitude: Attitude | None = None
     duration_minutes: Minutes | None = None
-    cost: Money | None = None
+    cost: NonNegativeMoney | None = None
     attachments: tuple[Attachment, ...] = Field((), max_length=50)
     next: NextStep | None = None
 

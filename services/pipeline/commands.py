@@ -18,6 +18,7 @@ from shared.events.values import (
     Label,
     LeadId,
     Money,
+    NonNegativeMoney,
     OpportunityId,
     Percent,
     PriceBookId,
@@ -160,7 +161,7 @@ class OpportunityDescription(Command):
 
     account_id: AccountId | None = None
     """The customer, once known."""
-    amount: Money | None = None
+    amount: NonNegativeMoney | None = None
     product_ids: Annotated[tuple[ProductId, ...], Field(max_length=100)] | None = None
     expected_close_on: date | None = None
     contacts: Annotated[tuple[DealRole, ...], Some] | None = None
@@ -284,7 +285,7 @@ class WinOpportunity(Command, http="POST /v1/opportunities/{opportunity_id}:win"
     """Note that the customer said yes."""
 
     opportunity_id: OpportunityId
-    amount: Money | None = None
+    amount: NonNegativeMoney | None = None
     """What the accepted quote, or the deal, says when left out."""
     competitor: Label | None = None
     review: Text | None = None

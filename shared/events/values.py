@@ -6,7 +6,16 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from shared.events.base import Ref
 
@@ -37,6 +46,7 @@ __all__ = [
     "LeadId",
     "LineItem",
     "Money",
+    "NonNegativeMoney",
     "NotificationId",
     "Operator",
     "OpportunityId",
@@ -134,9 +144,25 @@ MINOR_UNITS = MappingProxyType(
 )
 """Decimals of each currency in circulation (ISO 4217)."""
 
+
+class _Refused:
+    """Says in words why a value is refused; costs nothing while values are accepted."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            handler(source), "refused", custom_error_message=self._sentence
+        )
+
+
 Currency = Annotated[
     str,
     StringConstraints(pattern=f"^({'|'.join(sorted(MINOR_UNITS))})$"),
+    _Refused("is no currency of ISO 4217"),
     WithJsonSchema({"type": "string", "format": "iso-4217", "pattern": "^[A-Z]{3}$"}),
 ]
 """A currency's ISO 4217 code."""
@@ -242,6 +268,16 @@ class Money(Value):
 
     def _with(self, amount: Decimal) -> Self:
         return type(self)(amount=amount, currency=self.currency)
+
+
+def _not_below_zero(money: Money) -> Money:
+    if money.amount < 0:
+        raise ValueError("must not be below zero")
+    return money
+
+
+NonNegativeMoney = Annotated[Money, AfterValidator(_not_below_zero)]
+"""What something is worth or costs, where a negative amount would be a mistake."""
 
 
 class Address(Value):

@@ -41,7 +41,7 @@ class Shell:
         self._program = f"{shlex.quote(sys.executable)} -m annals"
         self._address = str(annals.client.base_url.netloc, "ascii")
         self._bash = subprocess.Popen(
-            ["bash"],  # noqa: S607 - whichever a reader has
+            ["bash"],
             env=annals.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -80,7 +80,9 @@ def invalid(error: ValidationError) -> Invalid:
     """Return what pydantic found wrong with a request, by dotted field paths."""
     return Invalid(
         [
-            FieldViolation(".".join(map(str, found["loc"])), found["msg"])
+            FieldViolation(
+                ".".join(map(str, found["loc"])), found["msg"].removeprefix("Value error, ")
+            )
             for found in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     )
