@@ -155,9 +155,9 @@ def _progress() -> Iterator[Watch]:
     """Show a bar on a terminal while the block runs."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("importing", total=None)
+        task = bar.add_task("", total=None)
 
-        def watch(done: int, size: int) -> None:
-            bar.update(task, completed=done, total=size)
+        def watch(what: str, done: int, size: int) -> None:
+            bar.update(task, description=what, completed=done, total=size)
 
         yield watch

@@ -18,10 +18,11 @@ from annals.imports.recipes import Missing, Recipe
 from annals.imports.tables import Cell
 from annals.imports.values import Rows, Value
 
-__all__ = ["Exists", "LookupTable", "compile_mapping"]
+__all__ = ["Find", "LookupTable", "compile_mapping"]
 
-Exists = Callable[[Kind, str], bool]
-"""Tells whether there is a record of a kind under an id."""
+Find = Callable[[Kind, str], str]
+"""Returns the id under which the record imported under an id lives today, which is another one when
+it was merged into a known record; raises LookupError when there is none."""
 
 
 class LookupTable(NamedTuple):
@@ -37,7 +38,7 @@ def compile_mapping(
     *,
     lookups: Mapping[str, LookupTable],
     zone: tzinfo,
-    exists: Exists,
+    find: Find,
 ) -> tuple[list[Recipe], Value | None]:
     """Compile a mapping for a table with these columns.
 
@@ -46,7 +47,7 @@ def compile_mapping(
         columns: names of the table's columns.
         lookups: the other tables it names, by name.
         zone: of moments without one, where the mapping names none.
-        exists: tells whether there is a record of a kind under an id.
+        find: finds records that others refer to.
 
     Returns:
         The recipes, the file's own kind last, and what the rows of a record are ordered by.
@@ -55,7 +56,7 @@ def compile_mapping(
         MappingError: a column, field, kind or lookup is not there, or a constant cannot be read;
             names the keys.
     """
-    compiler = _Compiler(mapping, columns, lookups, zone, exists)
+    compiler = _Compiler(mapping, columns, lookups, zone, find)
     for name in mapping.group_by or ():
         compiler.place("group_by", name)
     recipes = [
@@ -77,14 +78,14 @@ class _Compiler:
         columns: Sequence[str],
         lookups: Mapping[str, LookupTable],
         zone: tzinfo,
-        exists: Exists,
+        find: Find,
     ) -> None:
         self.problems: list[str] = []
         self._mapping = mapping
         self._columns = {name: place for place, name in enumerate(columns)}
         self._lookups = lookups
         self._zone = ZoneInfo(mapping.time_zone) if mapping.time_zone else zone
-        self._exists = exists
+        self._find = find
         self._sources: dict[str, Callable[[Expression, Any, str], Value]] = {
             "column": self._column,
             "columns": self._several,
@@ -215,16 +216,19 @@ class _Compiler:
             self.problems.append(f"{path}.id_of: {name} have no ids of their own")
         of = self._of(expression, path)
         source = expression.source or self._mapping.source
-        exists = self._exists if expression.must_exist else None
+        must_exist, find = expression.must_exist, self._find
 
         def id_of(rows: Rows) -> str | None:
             external_id = of(rows)
             if external_id is None:
                 return None
-            found = record_id(name, source, external_id)
-            if exists is not None and kind is not None and not exists(kind, found):
-                raise Missing(f"{name} from {source} include no {external_id!r}")
-            return found
+            derived = record_id(name, source, external_id)
+            try:
+                return find(KINDS[name], derived)
+            except LookupError:
+                if must_exist:
+                    raise Missing(f"{name} from {source} include no {external_id!r}") from None
+                return derived
 
         return id_of
 

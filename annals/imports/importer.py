@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
@@ -83,18 +83,18 @@ class Importer:
         self._first_row: dict[int, int] = {}
         self._later: deque[tuple[Record, Sequence[str]]] = deque()
 
-    def run(self, records: Iterable[Record], advanced: Callable[[], None]) -> Tally:
+    def run(self, records: Iterable[Record], advanced: Callable[[int], None]) -> Tally:
         """Import the records; what refers to something unknown is tried again after the rest.
 
         Args:
             records: in the order of the file.
-            advanced: told after each batch.
+            advanced: told after each batch how many records were looked at.
         """
         records = iter(records)
         while batch := list(islice(records, _BATCH)):
             self.tally.records += len(batch)
             self._import(batch, again=False)
-            advanced()
+            advanced(self.tally.records)
         while self._later:
             waiting = [record for record, _ in self._later]
             self._later.clear()
@@ -107,7 +107,8 @@ class Importer:
         return self.tally
 
     def _import(self, records: Sequence[Record], *, again: bool) -> None:
-        made = [self._prepare(record, again=again) for record in records]
+        now = self._services[-1].clock.now()
+        made = [self._prepare(record, now, again=again) for record in records]
         candidates = [candidate for candidate in made if candidate is not None]
         for place, service in enumerate(self._services):
             application = service.application
@@ -126,7 +127,7 @@ class Importer:
                 candidates = [c for c in candidates if id(c) not in refused]
         self.tally.added += len(candidates)
 
-    def _prepare(self, record: Record, *, again: bool) -> _Candidate | None:
+    def _prepare(self, record: Record, now: datetime, *, again: bool) -> _Candidate | None:
         """Make a record's commands; None when it is known already or cannot be read."""
         if record.problem is not None:
             self._reject(record, [record.problem])
@@ -147,15 +148,14 @@ class Importer:
         if self._services[-1].log.answer(command_id(this.record_id)) is not None:
             self.tally.known += 1
             return None
-        return self._commands(record, rows, identities)
+        return self._commands(record, rows, identities, now)
 
     def _commands(
-        self, record: Record, rows: Rows, identities: Sequence[Identity | None]
+        self, record: Record, rows: Rows, identities: Sequence[Identity | None], now: datetime
     ) -> _Candidate | None:
         commands: list[Command | None] = []
         problems: list[str] = []
         missing = True
-        now = self._services[-1].clock.now()
         for recipe, identity in zip(self._recipes, identities, strict=True):
             if identity is None:
                 commands.append(None)
@@ -209,7 +209,7 @@ def single(rows: Iterable[TableRow]) -> Iterator[Record]:
 
 def grouped(
     rows: Iterable[TableRow], places: Sequence[int], width: int, order: Value | None
-) -> Iterator[Record]:
+) -> list[Record]:
     """Make a record of all rows that are equal at these places, wherever they stand in the file.
 
     A row whose cells cannot be told apart is a record of its own; one that is damaged otherwise
@@ -221,16 +221,16 @@ def grouped(
         width: how many cells a whole row has.
         order: what to sort a record's rows by.
     """
+    records: list[Record] = []
     groups: dict[tuple[object, ...], list[TableRow]] = {}
     kept: dict[object, object] = {}
     for row in rows:
         if len(row.cells) != width:
-            yield Record((row,), row.problem)
+            records.append(Record((row,), row.problem))
             continue
         cells = [kept.setdefault(cell, cell) for cell in row.cells]
         key = tuple(cells[place] for place in places)
         groups.setdefault(key, []).append(row._replace(cells=cells))  # type: ignore[arg-type]
-    kept.clear()
     for members in groups.values():
         problems = [f"row {row.number} {row.problem}" for row in members if row.problem]
         if order is not None and not problems:
@@ -240,4 +240,5 @@ def grouped(
                 problems = [f"order_by: {problem}"]
             except TypeError:
                 problems = ["order_by: says nothing in one of the rows"]
-        yield Record(members, "; ".join(problems) or None)
+        records.append(Record(members, "; ".join(problems) or None))
+    return records

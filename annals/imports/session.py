@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import lru_cache
 from pathlib import Path
 
 from annals.imports.compiler import LookupTable, compile_mapping
-from annals.imports.importer import Importer, Record, Tally, grouped, single
-from annals.imports.kinds import FINAL, Kind, record_id
+from annals.imports.importer import Importer, Tally, grouped, single
+from annals.imports.kinds import FINAL, Kind, command_id, record_id
 from annals.imports.mapping import FileFormat, MappingError, closest
 from annals.imports.mapping import Mapping as MappingFile
 from annals.imports.rejects import Rejects
@@ -24,8 +25,14 @@ from shared.chassis.shapes import Actor
 
 __all__ = ["Report", "import_table", "rehearsal"]
 
-Watch = Callable[[int, int], None]
-"""Told how much of the file is done, and how much there is."""
+Watch = Callable[[str, int, int], None]
+"""Told what is going on, how much of it is done, and how much there is."""
+
+
+_REMEMBERED = 65_536
+"""Ids of records referred to that are kept in memory."""
+_TELL = 1000
+"""Rows between two tellings of progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,7 @@ def import_table(
     actor: Actor,
     zone: tzinfo,
     rejects: Path,
-    watch: Watch = lambda _done, _size: None,
+    watch: Watch = lambda _what, _done, _size: None,
 ) -> Report:
     """Import a file.
 
@@ -70,8 +77,14 @@ def import_table(
     began = time.perf_counter()
     by_name = {service.name: service for service in services}
 
-    def exists(kind: Kind, id: str) -> bool:
-        return by_name[kind.context].log.version(id) > 0
+    @lru_cache(_REMEMBERED)
+    def find(kind: Kind, id: str) -> str:
+        log = by_name[kind.context].log
+        if (answered := log.answer(command_id(id))) is not None:
+            return answered.stream_id
+        if log.version(id) == 0:
+            raise LookupError(id)
+        return id
 
     lookups = {
         name: _lookup(f"lookups.{name}", file.parent / lookup.file, lookup.key, lookup.format)
@@ -83,15 +96,17 @@ def import_table(
         Rejects(rejects, table.columns, mapping.file) as rejected,
     ):
         recipes, order = compile_mapping(
-            mapping, table.columns, lookups=lookups, zone=zone, exists=exists
+            mapping, table.columns, lookups=lookups, zone=zone, find=find
         )
-        rows = _Counted(table, watch)
-        records: Iterator[Record] = single(rows)
-        if mapping.group_by is not None:
+        importer = Importer(recipes, by_name, actor, import_id, rejected)
+        if mapping.group_by is None:
+            rows = _Counted(table, watch, "importing")
+            tally = importer.run(single(rows), lambda _records: None)
+        else:
+            rows = _Counted(table, watch, "reading")
             places = [table.columns.index(name) for name in mapping.group_by]
             records = grouped(rows, places, len(table.columns), order)
-        importer = Importer(recipes, by_name, actor, import_id, rejected)
-        tally = importer.run(records, rows.tell)
+            tally = importer.run(records, lambda done: watch("importing", done, len(records)))
     return Report(
         import_id=import_id,
         rows=rows.count,
@@ -127,20 +142,18 @@ def rehearsal(settings: Settings) -> Iterator[Settings]:
 class _Counted:
     """A table's rows, counted as they go by."""
 
-    def __init__(self, table: Table, watch: Watch) -> None:
+    def __init__(self, table: Table, watch: Watch, what: str) -> None:
         self.count = 0
         self._table = table
         self._watch = watch
+        self._what = what
 
     def __iter__(self) -> Iterator[TableRow]:
         for row in self._table.rows():
             self.count += 1
-            if self.count % 5000 == 0:
-                self.tell()
+            if self.count % _TELL == 0:
+                self._watch(self._what, self._table.done, self._table.size)
             yield row
-
-    def tell(self) -> None:
-        self._watch(self._table.done, self._table.size)
 
 
 def _check_kind(kind: str, mapping: MappingFile) -> None:

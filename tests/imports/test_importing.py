@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from services.leads.commands import ConfigureDuplicateRules
+from shared.chassis.testing import issue
+from shared.events.leads import DuplicateMatch, DuplicateOutcome, DuplicateRule
 from tests.imports.conftest import LEADS_MAPPING, Office
 
 TWO = """id,met,name,phone,mail
@@ -173,6 +176,28 @@ before:
     assert won.event.account_id == converted.event.account_id
     assert won.occurred_at == converted.occurred_at == datetime(2024, 3, 31, 16, tzinfo=UTC)
     assert office.take_in("opportunities", table, deals).counts == (0, 1, 1)
+
+
+def test_a_row_merged_into_a_known_record_is_referred_to_as_that(office: Office) -> None:
+    leads = next(service for service in office.services if service.name == "leads")
+    same_phone = DuplicateRule(
+        rule="same_phone",
+        fields=(DuplicateMatch(field="phones"),),
+        outcome=DuplicateOutcome.MERGE,
+    )
+    assert leads.application is not None
+    leads.application.handle(issue(ConfigureDuplicateRules(rules=(same_phone,))))
+    office.take_in("leads", TWO + "3,2024-03-03,Wang Xiaoming,13800138000,\n")
+    (merged,) = office.facts("leads", "StatementMerged")
+    deals = """
+kind: opportunities
+source: fair
+external_id: lead
+fields: {name: lead, lead_id: {id_of: leads, of: lead}}
+"""
+    assert office.take_in("opportunities", "lead\n3\n", deals).counts == (1, 0, 0)
+    (opened,) = office.facts("pipeline", "OpportunityOpened")
+    assert opened.event.lead_id == merged.stream_id
 
 
 GROUPED = """

@@ -24,7 +24,7 @@ def read(target: str, expression: Any, *cells: Any, kind: str = "leads", **mappi
     made = Mapping.model_validate(
         {"kind": kind, "source": "s", "external_id": "id", "fields": fields, **mapping}
     )
-    recipes, _ = compile_mapping(made, NAMES, lookups={}, zone=UTC, exists=lambda _kind, _id: True)
+    recipes, _ = compile_mapping(made, NAMES, lookups={}, zone=UTC, find=lambda _kind, id: id)
     row = ("1", *cells, *[""] * (3 - len(cells)))
     return dict(recipes[-1].fields)[target.partition(".")[0]]([row])
 
@@ -118,7 +118,7 @@ def test_an_object_needs_more_than_constants() -> None:
     fields = {"budget.currency": {"constant": "EUR"}, "channel": {"constant": "x"}}
     mapping = {"kind": "leads", "source": "s", "external_id": "id"}
     made = Mapping.model_validate({**mapping, "fields": {"budget.amount": "a", **fields}})
-    recipes, _ = compile_mapping(made, NAMES, lookups={}, zone=UTC, exists=lambda *_: True)
+    recipes, _ = compile_mapping(made, NAMES, lookups={}, zone=UTC, find=lambda _kind, id: id)
     budget = dict(recipes[0].fields)["budget"]
     assert budget([("1", "5", "", "")]) == {"amount": Decimal(5), "currency": "EUR"}
     assert budget([("1", "", "", "")]) is None
