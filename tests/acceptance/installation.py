@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -89,14 +89,19 @@ class Installation:
         return answer.json()
 
     def ask(
-        self, method: str, path: str, body: Any = None, *, by: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        by: str | None = None,
+        roles: Sequence[str] = ("administrator",),
+        **headers: str,
     ) -> httpx.Response:
         """Send a request as somebody, or as nobody in particular."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if by is not None:
-            token = issue_token(
-                self.settings.signing_secret(), by, name=by, roles=["administrator"]
-            )
+            token = issue_token(self.settings.signing_secret(), by, name=by, roles=roles)
             sent["authorization"] = f"Bearer {token}"
         return self.client.request(method, path, json=body or {}, headers=sent)
 
