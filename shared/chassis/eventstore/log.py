@@ -93,7 +93,9 @@ class EventLog(LibraryApplication[str]):
         """Take nothing from the process environment; make what the mapper needs."""
         made = Environment(self.context, {})
         self._recorder = LogFactory(made, self._database).application_recorder()
-        self.vault = Vault(self._kek, self._recorder.select_keys)
+        self.vault = Vault(
+            self._kek, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_transaction
+        )
         return made
 
     @property

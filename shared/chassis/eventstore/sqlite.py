@@ -109,6 +109,7 @@ class SQLiteRecorder(LogRecorder):
         releases: Sequence[Claim],
         keys: Mapping[str, bytes],
     ) -> None:
+        _refuse_gaps(cursor, stored_events)
         cursor.executemany(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
             [
@@ -239,6 +240,23 @@ class SQLiteRecorder(LogRecorder):
 def _raw(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.driver_connection
     return cast(sqlite3.Connection, raw)
+
+
+def _refuse_gaps(cursor: sqlite3.Cursor, stored_events: Sequence[StoredEvent]) -> None:
+    """Raise `AppendConflict` when a version does not follow the one before it in its stream."""
+    last: dict[str, int] = {}
+    for stored in stored_events:
+        stream_id, version = as_text(stored.originator_id), stored.originator_version
+        if stream_id not in last:
+            last[stream_id] = 0 if version == 1 else _version(cursor, stream_id)
+        if version != last[stream_id] + 1:
+            raise AppendConflict(f"{stream_id} is at version {last[stream_id]}")
+        last[stream_id] = version
+
+
+def _version(cursor: sqlite3.Cursor, stream_id: str) -> int:
+    query = "SELECT coalesce(max(version), 0) FROM events WHERE stream_id = ?"
+    return cursor.execute(query, (stream_id,)).fetchone()[0]  # type: ignore[no-any-return]
 
 
 def _tip(cursor: sqlite3.Cursor) -> int:

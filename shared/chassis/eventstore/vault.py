@@ -51,15 +51,18 @@ class Vault:
     Args:
         key_encryption_key: 32 bytes that wrap every subject key at rest.
         stored: reads the wrapped keys of subjects who have or had one; empty when destroyed.
+        in_doubt: whether what `stored` reads may yet be rolled back; such keys are not kept.
     """
 
     def __init__(
         self,
         key_encryption_key: bytes,
         stored: Callable[[Sequence[str]], Mapping[str, bytes]],
+        in_doubt: Callable[[], bool],
     ) -> None:
         self._kek = key_encryption_key
         self._stored = stored
+        self._in_doubt = in_doubt
         self._cache: OrderedDict[str, AESGCM] = OrderedDict()
         self._lock = Lock()
 
@@ -85,6 +88,8 @@ class Vault:
                 "the key-encryption key does not open this log's subject keys: "
                 "it is another one than when they were made"
             ) from error
+        if self._in_doubt():
+            return key
         with self._lock:
             self._cache[subject] = key
             while len(self._cache) > _CACHED:
