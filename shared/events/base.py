@@ -5,10 +5,11 @@ Only the standard library and pydantic are used here, so that any service in any
 speak the language without the chassis.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -21,7 +22,9 @@ __all__ = [
     "Ref",
     "UnknownTopic",
     "event_class",
+    "event_id",
     "reference",
+    "topics_of",
     "upcaster",
 ]
 
@@ -165,6 +168,14 @@ def event_class(topic: str) -> type[Event]:
         raise UnknownTopic(topic) from None
 
 
+def topics_of(events: Iterable[type[Event]]) -> frozenset[str]:
+    """Return the topics, of today and of earlier versions, whose facts read as one of `events`."""
+    found = {event.topic for event in events}
+    while older := {old for old, (new, _) in _UPCASTERS.items() if new in found} - found:
+        found |= older
+    return frozenset(found)
+
+
 def read_event(topic: str, data: Mapping[str, Any]) -> Event:
     """Return the event stored under `topic` with payload `data`, upcast to today's version.
 
@@ -219,7 +230,15 @@ class Recorded(NamedTuple, Generic[E]):
     @property
     def event_id(self) -> str:
         """A UUID that is the same wherever this fact is read."""
-        return str(uuid5(_EVENT_NAMESPACE, f"{self.context}/{self.stream_id}/{self.version}"))
+        return event_id(self.context, self.stream_id, self.version)
 
 
-_EVENT_NAMESPACE = UUID("c1d3a7a2-6f0e-5c8e-9a53-0f6f2b1e4d70")
+_EVENT_NAMESPACE = UUID("c1d3a7a2-6f0e-5c8e-9a53-0f6f2b1e4d70").bytes
+
+
+def event_id(context: str, stream_id: str, version: int) -> str:
+    """Return the UUID (version 5, RFC 9562 section 5.5) of the fact at this place."""
+    name = f"{context}/{stream_id}/{version}".encode()
+    digest = hashlib.sha1(_EVENT_NAMESPACE + name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

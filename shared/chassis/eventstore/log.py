@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -145,10 +145,26 @@ class EventLog(LibraryApplication[str]):
             keys={subject: wrapped for subject, (_, wrapped) in new_keys.items()},
         )
 
-    def read(self, after: int, limit: int = 256) -> list[Recorded[Event]]:
-        """Return up to `limit` facts with positions greater than `after`, in order."""
+    def read(
+        self,
+        after: int,
+        limit: int = 256,
+        *,
+        upto: int | None = None,
+        topics: Collection[str] = (),
+    ) -> list[Recorded[Event]]:
+        """Return up to `limit` facts with positions greater than `after`, in order.
+
+        Args:
+            after: a position; 0 for the beginning.
+            limit: how many at most.
+            upto: last position to look at; the log's end when None.
+            topics: only facts stored under one of these; all when empty.
+        """
         mapper = cast(FactMapper, self.mapper)
-        found = self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+        found = self._recorder.select_notifications(
+            after, limit, upto, sorted(topics), inclusive_of_start=False
+        )
         return mapper.facts(found)
 
     def stream(self, stream_id: str, after_version: int = 0) -> list[Recorded[Event]]:

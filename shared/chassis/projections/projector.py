@@ -55,9 +55,11 @@ class Projector:
         )
 
 
-def touches(
-    projection: type[Projection], batch: Sequence[Recorded[Event]]
-) -> list[tuple[Recorded[Event], Iterable[Key]]]:
+Touched = Sequence[tuple[Recorded[Event], Iterable[Key]]]
+"""Facts, each with the keys of the rows it touches."""
+
+
+def touches(projection: type[Projection], batch: Sequence[Recorded[Event]]) -> Touched:
     """Return the facts a read model folds, each with the distinct keys it touches."""
     folds = projection.folds
     return [

@@ -6,9 +6,11 @@ by content hash or puts the copy in the live one's place. A copy that took its p
 everything, so nothing stays parked for it.
 """
 
+import gc
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +19,10 @@ from sqlalchemy import Connection, Table, text
 from shared.chassis import tracking
 from shared.chassis.database import Database
 from shared.chassis.messaging import parking
-from shared.chassis.projections.projector import copy_of, touches
+from shared.chassis.projections.projector import Touched, copy_of, touches
 from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes.projection import Key, Projection, Row
-from shared.events.base import Event, Recorded
+from shared.events.base import Event, Recorded, topics_of
 
 __all__ = ["CannotFold", "Rebuilt", "Source", "digest", "rebuild"]
 
@@ -43,8 +45,15 @@ class CannotFold(Exception):
 class Source(Protocol):
     """A context's log, wherever it is read from."""
 
-    def read(self, after: int, limit: int = 256) -> list[Recorded[Event]]:
-        """Return up to `limit` facts after a position, in order."""
+    def read(
+        self,
+        after: int,
+        limit: int = 256,
+        *,
+        upto: int | None = None,
+        topics: Collection[str] = (),
+    ) -> list[Recorded[Event]]:
+        """Return up to `limit` facts of these topics after a position and up to another."""
         ...
 
     def tip(self) -> int:
@@ -99,11 +108,24 @@ def rebuild(
             copy.table.drop(connection, checkfirst=True)
             copy.table.create(connection)
     try:
-        return _filled(database, copies, sources, check=check, progress=progress)
+        with _uncollected():
+            return _filled(database, copies, sources, check=check, progress=progress)
     finally:
         with database.transaction() as connection:
             for copy in copies:
                 copy.table.drop(connection, checkfirst=True)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cyclic garbage alone for a while: facts and rows hold no cycles, only many objects."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _filled(
@@ -125,17 +147,22 @@ def _filled(
             tip = min(
                 live.get((p.name, context), 0) for p in projections if context in p.contexts()
             )
+        topics = _topics(projections, context)
         while reached[context] < tip:
-            batch = sources[context].read(reached[context], min(_BATCH, tip - reached[context]))
+            batch = sources[context].read(reached[context], _BATCH, upto=tip, topics=topics)
             with database.transaction() as connection:
                 for copy in copies:
                     copy.fold(connection, batch)
-            reached[context] = batch[-1].position
+            reached[context] = batch[-1].position if len(batch) == _BATCH else tip
             if progress:
                 progress(context, reached[context], tip)
     with database.transaction() as connection:
         live = tracking.positions(connection)
         return [copy.settle(connection, sources, reached, live, check=check) for copy in copies]
+
+
+def _topics(projections: Iterable[type[Projection]], context: str) -> frozenset[str]:
+    return topics_of(e for p in projections for e in p.events if e.context() == context)
 
 
 class _Copy:
@@ -147,6 +174,8 @@ class _Copy:
         self.table.indexes.clear()  # made once, when the rows are in place
         self.facts = 0
         self.seconds = 0.0
+        self._made: list[tuple[Key, Row | None]] = []
+        """Rows made by one fact each, not written yet."""
         self._rows: dict[Key, Row | None] = {}
         self._unwritten: set[Key] = set()
         self._knows_all = True
@@ -155,31 +184,42 @@ class _Copy:
     def fold(self, connection: Connection, batch: Sequence[Recorded[Event]]) -> None:
         started = time.perf_counter()
         touched = touches(self.projection, batch)
-        if not touched:
-            return
-        rows, fold = self._rows, self.projection.fold
-        if not (self._knows_all or self.projection.once):
-            missing = [key for _, keys in touched for key in keys if key not in rows]
-            rows.update(
-                rows_of(self.table, connection).load(connection, list(dict.fromkeys(missing)))
-            )
-        for recorded, keys in touched:
-            try:
-                for key in keys:
-                    rows[key] = fold(key, rows.get(key), recorded)
-                    self._unwritten.add(key)
-            except Exception as error:
-                raise CannotFold(self.projection.name, recorded, error) from error
-        if len(rows) > _ROWS_IN_MEMORY:
+        if self.projection.once:
+            self._make(touched)
+        else:
+            self._change(connection, touched)
+        if len(self._made) + len(self._rows) > _ROWS_IN_MEMORY:
             self.flush(connection)
         self.seconds += time.perf_counter() - started
         self.facts += len(touched)
 
+    def _make(self, touched: Touched) -> None:
+        fold, made = self.projection.fold, self._made.append
+        for recorded, keys in touched:
+            try:
+                for key in keys:
+                    made((key, fold(key, None, recorded)))
+            except Exception as error:
+                raise CannotFold(self.projection.name, recorded, error) from error
+
+    def _change(self, connection: Connection, touched: Touched) -> None:
+        rows, fold = self._rows, self.projection.fold
+        if not self._knows_all:
+            missing = {key: None for _, keys in touched for key in keys if key not in rows}
+            rows.update(rows_of(self.table, connection).load(connection, list(missing)))
+        for recorded, keys in touched:
+            try:
+                for key in keys:
+                    rows[key] = fold(key, rows.get(key), recorded)
+            except Exception as error:
+                raise CannotFold(self.projection.name, recorded, error) from error
+            self._unwritten.update(keys)
+
     def flush(self, connection: Connection) -> None:
         """Write what is not written, and forget it."""
-        rows_of(self.table, connection).write(
-            connection, [(key, self._rows[key]) for key in self._unwritten]
-        )
+        changed = [(key, self._rows[key]) for key in self._unwritten]
+        rows_of(self.table, connection).write(connection, [*self._made, *changed])
+        self._made.clear()
         self._unwritten.clear()
         self._rows.clear()
         self._knows_all = False
@@ -197,10 +237,11 @@ class _Copy:
         name = self.projection.name
         for context in sorted(self.projection.contexts()):
             applied, tracked = reached[context], live.get((name, context), 0)
+            topics = _topics([self.projection], context)
             while applied < tracked:
-                batch = sources[context].read(applied, min(_BATCH, tracked - applied))
+                batch = sources[context].read(applied, _BATCH, upto=tracked, topics=topics)
                 self.fold(connection, batch)
-                applied = batch[-1].position
+                applied = batch[-1].position if len(batch) == _BATCH else tracked
             if not check:
                 tracking.advance(connection, name, context, applied)
         self.flush(connection)
@@ -224,7 +265,8 @@ def digest(connection: Connection, table: Table) -> tuple[int, str]:
     statement = f'SELECT {columns} FROM "{table.name}" ORDER BY {keys}'  # noqa: S608 - names from the code
     hashed = hashlib.sha256()
     count = 0
-    for row in connection.exec_driver_sql(statement):
-        hashed.update(repr(tuple(row)).encode())
-        count += 1
+    cursor = connection.exec_driver_sql(statement).cursor
+    while rows := cursor.fetchmany(_BATCH):
+        hashed.update(repr(rows).encode())
+        count += len(rows)
     return count, hashed.hexdigest()

@@ -10,9 +10,11 @@ from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import orjson
-from sqlalchemy import Connection, Dialect, Table, and_, or_, select, tuple_
+from sqlalchemy import Boolean, Connection, Dialect, Table, and_, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.types import TypeEngine
 
+from shared.chassis.shapes.columns import Instant, instant_of, instant_text
 from shared.chassis.shapes.projection import Key, Row
 
 __all__ = ["Rows", "rows_of"]
@@ -50,25 +52,22 @@ class _SQLiteRows:
         keys = list(table.primary_key.columns)
         self._names = [column.name for column in columns]
         self._key_names = [column.name for column in keys]
-        self._encoders = _processors(
-            columns, lambda c: c.type.dialect_impl(dialect).bind_processor(dialect)
-        )
-        self._decoders = _processors(
-            columns, lambda c: c.type.dialect_impl(dialect).result_processor(dialect, None)
-        )
-        self._key_encoders = _processors(
-            keys, lambda c: c.type.dialect_impl(dialect).bind_processor(dialect)
-        )
+        rest = [column for column in columns if not column.primary_key]
+        self._rest = [column.name for column in rest]
+        self._encoders = _processors(rest, lambda c: _encoder(c.type, dialect))
+        self._decoders = _processors(columns, lambda c: _decoder(c.type, dialect))
+        self._key_encoders = _processors(keys, lambda c: _encoder(c.type, dialect))
         name = f'"{table.name}"'
         listed = ", ".join(f'"{n}"' for n in self._names)
         key = ", ".join(f'"{n}"' for n in self._key_names)
         parts = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(keys)))
-        sets = ", ".join(f'"{n}" = excluded."{n}"' for n in self._names if n not in self._key_names)
+        sets = ", ".join(f'"{n}" = excluded."{n}"' for n in self._rest)
+        written = ", ".join(f'"{n}"' for n in (*self._rest, *self._key_names))
         self._select = (
             f"SELECT {listed} FROM {name} WHERE ({key}) IN (SELECT {parts} FROM json_each(?))"  # noqa: S608 - names from the code
         )
         self._upsert = (
-            f"INSERT INTO {name} ({listed}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
+            f"INSERT INTO {name} ({written}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
             f"ON CONFLICT ({key}) DO {f'UPDATE SET {sets}' if sets else 'NOTHING'}"
         )
         marks = " AND ".join(f'"{n}" = ?' for n in self._key_names)
@@ -86,7 +85,7 @@ class _SQLiteRows:
         return found
 
     def write(self, connection: Connection, rows: Iterable[tuple[Key, Row | None]]) -> None:
-        changed: list[list[Any]] = []
+        changed: list[Sequence[Any]] = []
         gone: list[Sequence[Any]] = []
         for key, row in rows:
             if row is None:
@@ -99,9 +98,10 @@ class _SQLiteRows:
         if gone:
             driver.executemany(self._delete, gone)
 
-    def _values(self, key: Key, row: Row) -> list[Any]:
-        whole = {**row, **dict(zip(self._key_names, key, strict=True))}
-        values = [whole.get(name) for name in self._names]
+    def _values(self, key: Key, row: Row) -> Sequence[Any]:
+        if not self._rest:
+            return self._key(key)
+        values = [*map(row.get, self._rest), *self._key(key)]
         for place, encode in self._encoders:
             values[place] = encode(values[place])
         return values
@@ -171,6 +171,22 @@ def _processors(
     columns: Sequence[Any], of: Callable[[Any], Callable[[Any], Any] | None]
 ) -> list[tuple[int, Callable[[Any], Any]]]:
     return [(place, found) for place, c in enumerate(columns) if (found := of(c)) is not None]
+
+
+def _encoder(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what turns a value into SQLite's, None when the driver does."""
+    if isinstance(kind, Instant):
+        return instant_text
+    if isinstance(kind, Boolean):
+        return None
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _decoder(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what turns SQLite's value into Python's, None when it is already."""
+    if isinstance(kind, Instant):
+        return instant_of
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

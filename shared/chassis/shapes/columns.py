@@ -50,6 +50,22 @@ class Amount(TypeDecorator[Decimal]):
         return Decimal(whole).scaleb(-4) if whole % 100 else Decimal(whole // 100).scaleb(-2)
 
 
+def instant_text(value: datetime | None) -> str | None:
+    """Return an aware moment as sortable ISO text in UTC, with microseconds."""
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")
+
+
+def instant_of(text: str | None) -> datetime | None:
+    """Return the moment that `instant_text` wrote."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC moment: sortable ISO text on SQLite, timestamptz on PostgreSQL."""
 
@@ -66,14 +82,10 @@ class Instant(TypeDecorator[datetime]):
         """Refuse naive moments; write UTC."""
         if value is None or dialect.name == "postgresql":
             return value
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return instant_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read back an aware UTC moment."""
-        if value is None:
-            return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return datetime.fromisoformat(value)
+        return instant_of(value)

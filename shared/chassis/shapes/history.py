@@ -27,7 +27,7 @@ from shared.chassis.shapes.errors import Invalid
 from shared.chassis.shapes.projection import Key, Projection, Row
 from shared.chassis.shapes.query import Past
 from shared.events import accounts, billing, leads, pipeline, support, workplace
-from shared.events.base import TOPICS, Event, Recorded, read_event
+from shared.events.base import TOPICS, Event, Recorded, event_id, read_event
 
 __all__ = ["Concerns", "Facts", "concerns", "facts", "facts_about", "history", "revived"]
 
@@ -42,7 +42,6 @@ facts = Table(
     Column("topic", String, nullable=False),
     Column("stream_id", String, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("event_id", String, nullable=False),
     Column("occurred_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
     Column("actor", String, nullable=False),
@@ -88,7 +87,6 @@ class Facts(Projection):
             "topic": recorded.topic,
             "stream_id": recorded.stream_id,
             "version": recorded.version,
-            "event_id": recorded.event_id,
             "occurred_at": recorded.occurred_at,
             "recorded_at": recorded.recorded_at,
             "actor": recorded.actor,
@@ -112,14 +110,15 @@ class Concerns(Projection):
     @staticmethod
     def keys(recorded: Recorded[Any]) -> Iterable[Key]:
         """One row per entity and fact."""
-        ids = {recorded.stream_id}
-        for name, _ in recorded.event.references:
-            value = getattr(recorded.event, name)
+        context, position, stream_id, _, event, *_ = recorded
+        ids = [stream_id]
+        for name, _ in event.references:
+            value = getattr(event, name)
             if isinstance(value, str):
-                ids.add(value)
+                ids.append(value)
             elif value:
-                ids.update(value)
-        return [(one, recorded.context, recorded.position) for one in sorted(ids)]
+                ids.extend(value)
+        return [(one, context, position) for one in dict.fromkeys(ids)]
 
     @staticmethod
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
@@ -208,7 +207,7 @@ def facts_about(
         newest_first: turn the order round.
 
     Returns:
-        The rows of `facts`, and the token of the next page if there is one.
+        The rows of `facts` with their `event_id`, and the token of the next page if there is one.
 
     Raises:
         Invalid: the token is none of this list's.
@@ -232,7 +231,10 @@ def facts_about(
         there = tuple_(*(literal(v, c.type) for v, c in zip(after, order, strict=True)))
         statement = statement.where(here < there if newest_first else here > there)
     statement = statement.order_by(*(c.desc() if newest_first else c for c in order))
-    rows = [dict(row) for row in connection.execute(statement.limit(limit + 1)).mappings()]
+    rows = [
+        {**row, "event_id": event_id(row["context"], row["stream_id"], row["version"])}
+        for row in connection.execute(statement.limit(limit + 1)).mappings()
+    ]
     if len(rows) <= limit:
         return rows, None
     last = rows[limit - 1]
