@@ -46,9 +46,10 @@ bench: install   ## measure this machine; writes benchmarks/out/latest.json
 proto: install   ## write proto/, its stubs and the API descriptions from the commands
 	@$(BIN)/python -m shared.chassis.api.protogen
 
-docs: install    ## write the event catalogue and the settings and command line references
+docs: install    ## write the catalogue, the references, the context map and the list of capabilities
 	@$(BIN)/python -m shared.chassis.catalogue
 	@$(BIN)/python -m annals.reference
+	@$(BIN)/python -m tests.docs.capabilities
 
 lock: install    ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras \

@@ -9,6 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from annals.cli import app
+from annals.contextmap import context_map_page
 from shared.chassis.settings import PREFIX, Settings
 
 __all__ = ["PAGES", "cli_page", "settings_page", "write"]
@@ -114,7 +115,11 @@ def _default(field: FieldInfo) -> str:
     return f"`{value}`"
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "context-map.md": context_map_page,
+}
 """Every generated page of `docs/`, with the function that makes it."""
 
 if __name__ == "__main__":
