@@ -27,10 +27,14 @@ class Database:
     Args:
         engine: a SQLAlchemy engine prepared by one of the constructors below.
         exclusive_reads: True when readers share the writer's only connection (in memory).
+        syncs: True when commits are synced to disk and some may do without.
     """
 
-    def __init__(self, engine: Engine, *, exclusive_reads: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, *, exclusive_reads: bool = False, syncs: bool = False
+    ) -> None:
         self.engine = engine
+        self._syncs = syncs
         self.dialect: str = engine.dialect.name
         self._writing = threading.RLock()
         self._exclusive_reads = exclusive_reads
@@ -69,7 +73,7 @@ class Database:
             write = connection.get_execution_options().get(_WRITE)
             connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
-        return cls(engine, exclusive_reads=path is None)
+        return cls(engine, exclusive_reads=path is None, syncs=durable and path is not None)
 
     @property
     def in_transaction(self) -> bool:
@@ -77,11 +81,15 @@ class Database:
         return getattr(self._local, "connection", None) is not None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Open a writing transaction, or join the one this thread has open.
 
         Only the outermost block commits; an exception that leaves it rolls everything back. Use
         `connection.begin_nested()` for a part that may fail alone.
+
+        Args:
+            durable: False for what may be lost with the machine's power (never with the process)
+                because it is done again: the commit does not wait for the disk.
         """
         joined: Connection | None = getattr(self._local, "connection", None)
         if joined is not None:
@@ -89,12 +97,23 @@ class Database:
             return
         with self._writing, self.engine.connect() as opened:
             connection = opened.execution_options(**{_WRITE: True})
-            with connection.begin():
+            with self._unsynced(connection, wanted=not durable), connection.begin():
                 self._local.connection = connection
                 try:
                     yield connection
                 finally:
                     self._local.connection = None
+
+    @contextmanager
+    def _unsynced(self, connection: Connection, *, wanted: bool) -> Iterator[None]:
+        if not (wanted and self._syncs):
+            yield
+            return
+        _driver(connection).execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            _driver(connection).execute("PRAGMA synchronous=FULL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -29,7 +29,6 @@ tracking = Table(
 )
 
 
-_ALL = select(tracking)
 _MOVE = (
     tracking.update()
     .where(tracking.c.consumer == bindparam("of"), tracking.c.context == bindparam("in"))
@@ -54,8 +53,8 @@ def position(connection: Connection, consumer: str, context: str) -> int:
 
 def positions(connection: Connection) -> dict[tuple[str, str], int]:
     """Return every tracked position as `{(consumer, context): position}`."""
-    rows = connection.execute(_ALL).all()
-    return {(row.consumer, row.context): row.position for row in rows}
+    rows = connection.exec_driver_sql("SELECT consumer, context, position FROM tracking")
+    return {(consumer, context): reached for consumer, context, reached in rows}
 
 
 def advance(connection: Connection, consumer: str, context: str, to: int) -> None:

@@ -32,9 +32,9 @@ def guard_transactions() -> None:
     transaction = Database.transaction
 
     @contextmanager
-    def watched(self: Database) -> Iterator[Any]:
+    def watched(self: Database, **how: Any) -> Iterator[Any]:
         me, joined = greenlet.getcurrent(), self.in_transaction
-        with transaction(self) as connection:
+        with transaction(self, **how) as connection:
             inside.add(me)
             try:
                 yield connection

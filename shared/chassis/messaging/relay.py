@@ -50,13 +50,18 @@ class Relay:
         self._saved = self.position
         self._saved_at = monotonic()
 
+    def is_behind(self) -> bool:
+        """Whether the log may hold facts that are not published yet."""
+        self._behind = self._behind or self._watch.changed()
+        return self._behind
+
     def step(self) -> int:
         """Publish up to one slice's worth of new facts and return how many there were.
 
         Raises:
             Exception: whatever `publish` raises; the position stays before what was not confirmed.
         """
-        if not (self._watch.changed() or self._behind):
+        if not self.is_behind():
             self._save_when_due()
             return 0
         before = self.position

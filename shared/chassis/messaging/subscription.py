@@ -71,6 +71,8 @@ class Subscription:
         self.handlers = tuple(handlers)
         self.contexts = frozenset(context for h in self.handlers for context in h.contexts)
         self.topics = frozenset(topic for h in self.handlers for topic in h.topics)
+        self._known: dict[str, int] = {}
+        """Positions this process has seen applied: never more than what is tracked."""
         self._names = [handler.name for handler in self.handlers]
         self._pull = pull
         self._clock = clock
@@ -93,7 +95,7 @@ class Subscription:
         """
         try:
             context, last = str(headers["context"]), int(headers["last"])
-            if context in self.contexts and last <= self.position(context):
+            if last <= self._known.get(context, 0):
                 return
             received = decode(body, self.topics)
             if (received.context, received.last) != (context, last):
@@ -108,9 +110,13 @@ class Subscription:
         """Apply a slice after whatever is missing before it."""
         if received.context not in self.contexts:
             return
-        while (position := self.position(received.context)) + 1 < received.first:
+        position = self._known.get(received.context, 0)
+        if position + 1 < received.first:
+            position = self.position(received.context)
+        while position + 1 < received.first:
             if not self._pull_after(received.context, position, received.first - 1):
                 raise CorruptLog(f"{received.context} lacks {position + 1} to {received.first - 1}")
+            position = self.position(received.context)
         if received.last > position:
             self._apply(received)
 
@@ -131,7 +137,9 @@ class Subscription:
         """Return the position up to which every handler has applied a context."""
         with self.database.read() as connection:
             reached = tracking.positions(connection)
-        return min(reached.get((h.name, context), 0) for h in self._listening(context))
+        known = min(reached.get((h.name, context), 0) for h in self._listening(context))
+        self._known[context] = known
+        return known
 
     def retry(self, consumer: str, lane: str) -> int:
         """Apply a lane's letters again, in order, up to the first that fails again.
@@ -180,7 +188,7 @@ class Subscription:
         """Apply a slice in one transaction; when that keeps failing, park what fails."""
         for pause in (*_PAUSES, None):
             try:
-                with self.database.transaction() as connection:
+                with self.database.transaction(durable=bool(received.facts)) as connection:
                     self._apply_whole(connection, received)
             except OUTAGE:
                 raise
@@ -196,11 +204,19 @@ class Subscription:
                 )
                 self._pause(pause)
             else:
+                self._remember(received)
                 return
         with self.database.transaction() as connection:
             parked = self._apply_singly(connection, received)
+        self._remember(received)
         for lane in parked:
             log.error("lane parked", subscription=self.name, lane=lane, context=received.context)
+
+    def _remember(self, applied: Slice) -> None:
+        """Note that every handler is past a slice that continued what was known."""
+        known = self._known.get(applied.context, 0)
+        if applied.first <= known + 1:
+            self._known[applied.context] = max(known, applied.last)
 
     def _apply_whole(self, connection: Connection, received: Slice) -> None:
         held = parking.held(connection, self._names)

@@ -96,7 +96,8 @@ class Relaying(DependencyProvider):  # type: ignore[misc]
 
     def _step(self, relay: Relay) -> None:
         try:
-            self._gather()
+            if relay.is_behind():
+                self._gather()
             published = relay.step()
         except Exception:
             self._publisher.close()
