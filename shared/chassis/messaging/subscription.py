@@ -43,6 +43,10 @@ class Pull(Protocol):
         ...
 
 
+class _Behind(Exception):
+    """A handler's position was set back by somebody else; what it misses has to be pulled."""
+
+
 class Subscription:
     """A set of handlers over one database, fed with slices.
 
@@ -113,6 +117,12 @@ class Subscription:
         position = self._known.get(received.context, 0)
         if position + 1 < received.first:
             position = self.position(received.context)
+        try:
+            self._continue(received, position)
+        except _Behind:
+            self._continue(received, self.position(received.context))
+
+    def _continue(self, received: Slice, position: int) -> None:
         while position + 1 < received.first:
             if not self._pull_after(received.context, position, received.first - 1):
                 raise CorruptLog(f"{received.context} lacks {position + 1} to {received.first - 1}")
@@ -190,7 +200,7 @@ class Subscription:
             try:
                 with self.database.transaction(durable=bool(received.facts)) as connection:
                     self._apply_whole(connection, received)
-            except OUTAGE:
+            except (*OUTAGE, _Behind):
                 raise
             except Exception as error:  # noqa: BLE001 - parked below when it stays
                 if pause is None or is_final(error):
@@ -261,7 +271,9 @@ class Subscription:
         fresh: list[tuple[Handler, Sequence[Fact]]] = []
         for handler in self._listening(received.context):
             position = reached.get((handler.name, received.context), 0)
-            if received.first <= position + 1 <= received.last:
+            if position + 1 < received.first:
+                raise _Behind
+            if position < received.last:
                 facts = [fact for fact in received.facts if fact.position > position]
                 fresh.append((handler, facts))
         return fresh
