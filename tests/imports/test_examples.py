@@ -80,6 +80,7 @@ def test_olist_deals_convert_the_lead_even_before_its_first_contact(office: Offi
 def test_an_olist_order_of_two_sellers_is_two_contracts_and_the_first_is_paid(
     office: Office,
 ) -> None:
+    office.write("olist_closed_deals_dataset.csv", OLIST_DEALS)
     items = office.write("order_items_of_won_sellers.csv", OLIST_ITEMS)
     contracts = office.take_in("contracts", items, MAPPINGS / "olist-contracts.yaml")
     assert contracts.counts == (2, 0, 0)
@@ -87,6 +88,7 @@ def test_an_olist_order_of_two_sellers_is_two_contracts_and_the_first_is_paid(
     assert payments.counts == (2, 0, 0)
     first, second = office.facts("billing", "ContractDrafted")
     assert (str(first.event.total), str(second.event.total)) == ("60.00 BRL", "30.00 BRL")
+    assert first.event.lead_id != second.event.lead_id
     received = office.facts("billing", "PaymentReceived")
     assert {fact.event.account_id for fact in received} == {first.event.account_id}
     assert sum(fact.event.amount.amount for fact in received) == Decimal("90.00")
