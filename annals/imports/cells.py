@@ -21,6 +21,8 @@ _YES_NO = {
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _SLUG = re.compile(r"[a-z0-9-]{1,64}")
+_DIGITS = 27
+"""More than anybody counts, and what decimals divide exactly."""
 _KEPT = 65_536
 """Dates remembered: a table names the same days again and again."""
 
@@ -73,7 +75,10 @@ def _number(cell: Cell, decimal_mark: str, thousands_mark: str) -> Decimal:
         text = text.replace(".", "\0").replace(decimal_mark, ".")
     if not _NUMBER.fullmatch(text):
         raise Unreadable(f"{cell!r} is no number")
-    return Decimal(text)
+    number = Decimal(text)
+    if abs(number.adjusted()) > _DIGITS or len(text) > _DIGITS:
+        raise Unreadable(f"{cell!r} is a number of more than {_DIGITS} digits")
+    return number
 
 
 def _integer(number: Decimal) -> int:

@@ -272,6 +272,8 @@ def load_mapping(path: Path) -> Mapping:
         raise MappingError([f"{path}: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise MappingError([f"{path}: is not UTF-8 text"]) from None
+    except RecursionError:
+        raise MappingError([f"{path}: is nested too deeply"]) from None
     except yaml.YAMLError as error:
         raise MappingError([f"{path}: is no YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(document, dict):

@@ -46,6 +46,9 @@ def problems(office: Office, mapping: str, table: str = TABLE, kind: str = "lead
         (LEADS_MAPPING + "  title: {column: name, as: verse}\n", "fields.title.as: "),
         ("- a list\n", "holds no keys"),
         ("kind: [unclosed", "is no YAML"),
+        ("kind: " + "[" * 5000, "is nested too deeply"),
+        ("{[a]: b, {c: d}: e}", "is no YAML"),
+        ("kind: &kind [*kind]", "kind: "),
     ],
 )
 def test_a_key_that_does_not_fit_is_named(office: Office, mapping: str, problem: str) -> None:
