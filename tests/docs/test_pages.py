@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import typer
 
+from annals.cli import app
 from services.workplace.domain.role import BUILT_IN
 from shared.chassis.api import errors
 
@@ -23,6 +26,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8"))
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_exist(page: Path) -> None:
+    known = set(cast("Any", typer.main.get_command(app)).commands)
+    assert set(re.findall(r"\bannals ([a-z]+)", page.read_text("utf-8"))) <= known
 
 
 def test_the_api_page_lists_every_refusal() -> None:
