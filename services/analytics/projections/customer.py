@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Table, func, literal, select, union
+from sqlalchemy import Select, Table, bindparam, func, select, union_all
 
 from services.analytics.projections.deals import deals
 from services.analytics.projections.leads import leads
@@ -225,102 +225,92 @@ class Customer360View(View):
 
 def get_customer360(query: GetCustomer360, reader: Reader) -> Customer360View:
     """Join the entity rows of one customer."""
-    with reader.at(query, _about(query.account_id, reader)) as then:
+    about = _about(query.account_id, reader) if query.as_of else None
+    with reader.at(query, about) as then:
         return _everything(query.account_id, then)
 
 
 def _everything(account_id: str, reader: Reader) -> Customer360View:
-    profile = _rows(reader, select(customers).where(customers.c.account_id == account_id))
+    def rows(statement: Select[Any], **more: Any) -> list[dict[str, Any]]:
+        found = reader.connection.execute(statement, {"account_id": account_id, **more})
+        return [dict(row) for row in found.mappings()]
+
+    profile = rows(_PROFILE)
     if not profile:
         raise NotFound("customer", account_id)
-    from_leads = _of(reader, leads, account_id, leads.c.captured_at)
+    from_leads = rows(_LEADS)
     lead_ids = [row["lead_id"] for row in from_leads]
-    mine = (activities.c.account_id == account_id) | activities.c.lead_id.in_(lead_ids)
-    done = select(activities).where(mine, activities.c.status == "done")
-    planned = select(activities).where(mine, activities.c.status == "planned")
-    acting = (
-        select(contacts, contact_roles.c.role, contact_roles.c.is_primary, contact_roles.c.left_on)
-        .join(contact_roles, contact_roles.c.contact_id == contacts.c.contact_id)
-        .where(contact_roles.c.account_id == account_id)
-        .order_by(contact_roles.c.is_primary.desc(), contact_roles.c.since, contacts.c.contact_id)
-        .limit(_MANY)
-    )
     return Customer360View(
         profile=ProfileView.model_validate({k: v for k, v in profile[0].items() if v is not None}),
-        contacts=[ContactView.model_validate(r) for r in _rows(reader, acting)],
-        owners=[
-            OwnerView.model_validate(r)
-            for r in _of(reader, owner_spells, account_id, owner_spells.c.version)
-        ],
-        leads=[LeadView.model_validate(r) for r in from_leads],
-        activities=[
-            ActivityView.model_validate(r)
-            for r in _rows(
-                reader,
-                done.order_by(activities.c.done_at.desc(), activities.c.activity_id).limit(_RECENT),
-            )
-        ],
-        next_steps=[
-            ActivityView.model_validate(r)
-            for r in _rows(
-                reader,
-                planned.order_by(activities.c.due_at, activities.c.activity_id).limit(_RECENT),
-            )
-        ],
-        opportunities=[
-            DealView.model_validate(_money(r, "amount"))
-            for r in _of(reader, deals, account_id, deals.c.opened_at)
-        ],
-        quotes=[
-            QuoteView.model_validate(_money(r, "total"))
-            for r in _of(reader, quotes, account_id, quotes.c.number)
-        ],
-        contracts=[
-            ContractView.model_validate(_money(r, "total"))
-            for r in _of(reader, contracts, account_id, contracts.c.drafted_at)
-        ],
-        invoices=[
-            InvoiceView.model_validate(_money(r, "total", "paid"))
-            for r in _of(reader, invoices, account_id, invoices.c.issued_on)
-        ],
+        contacts=[ContactView.model_validate(row) for row in rows(_CONTACTS)],
+        owners=[OwnerView.model_validate(row) for row in rows(_OWNERS)],
+        leads=[LeadView.model_validate(row) for row in from_leads],
+        activities=[ActivityView.model_validate(r) for r in rows(_DONE, lead_ids=lead_ids)],
+        next_steps=[ActivityView.model_validate(r) for r in rows(_PLANNED, lead_ids=lead_ids)],
+        opportunities=[DealView.model_validate(_money(r, "amount")) for r in rows(_DEALS)],
+        quotes=[QuoteView.model_validate(_money(r, "total")) for r in rows(_QUOTES)],
+        contracts=[ContractView.model_validate(_money(r, "total")) for r in rows(_CONTRACTS)],
+        invoices=[InvoiceView.model_validate(_money(r, "total", "paid")) for r in rows(_INVOICES)],
         payments=[
-            PaymentView.model_validate(_money(r, "amount", "unallocated"))
-            for r in _of(reader, payments, account_id, payments.c.value_date)
+            PaymentView.model_validate(_money(r, "amount", "unallocated")) for r in rows(_PAYMENTS)
         ],
         ledger=ledger_of(account_id, reader),
-        tickets=[
-            TicketView.model_validate(r)
-            for r in _of(reader, tickets, account_id, tickets.c.opened_at)
-        ],
+        tickets=[TicketView.model_validate(row) for row in rows(_TICKETS)],
         satisfaction=_satisfaction(account_id, reader),
     )
 
 
 def _satisfaction(account_id: str, reader: Reader) -> SatisfactionView:
-    answers, average = reader.connection.execute(
-        select(func.count(), func.avg(ratings.c.score)).where(ratings.c.account_id == account_id)
-    ).one()
-    latest = reader.connection.execute(
-        select(ratings.c.score)
-        .where(ratings.c.account_id == account_id)
-        .order_by(ratings.c.given_at.desc(), ratings.c.survey_id)
-        .limit(1)
-    ).scalar()
-    return SatisfactionView(
-        answers=answers, average=float(average) if answers else None, latest=latest
-    )
+    asked = {"account_id": account_id}
+    answers, average = reader.connection.execute(_ANSWERS, asked).one()
+    if not answers:
+        return SatisfactionView(answers=0)
+    latest = reader.connection.execute(_LATEST_ANSWER, asked).scalar()
+    return SatisfactionView(answers=answers, average=float(average), latest=latest)
 
 
-def _rows(reader: Reader, statement: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in reader.connection.execute(statement).mappings()]
+# The screen's statements are made once; making them takes longer than running them.
+
+_THIS = bindparam("account_id")
 
 
-def _of(reader: Reader, table: Table, account_id: str, order: Any) -> list[dict[str, Any]]:
+def _of(table: Table, order: Any) -> Select[Any]:
     keys = list(table.primary_key.columns)
-    return _rows(
-        reader,
-        select(table).where(table.c.account_id == account_id).order_by(order, *keys).limit(_MANY),
-    )
+    return select(table).where(table.c.account_id == _THIS).order_by(order, *keys).limit(_MANY)
+
+
+def _activities(status: str, order: Any) -> Select[Any]:
+    of_its_leads = activities.c.lead_id.in_(bindparam("lead_ids", expanding=True))
+    mine = (activities.c.account_id == _THIS) | of_its_leads
+    wanted = select(activities).where(mine, activities.c.status == status)
+    return wanted.order_by(order, activities.c.activity_id).limit(_RECENT)
+
+
+_PROFILE = select(customers).where(customers.c.account_id == _THIS)
+_LEADS = _of(leads, leads.c.captured_at)
+_CONTACTS = (
+    select(contacts, contact_roles.c.role, contact_roles.c.is_primary, contact_roles.c.left_on)
+    .join(contact_roles, contact_roles.c.contact_id == contacts.c.contact_id)
+    .where(contact_roles.c.account_id == _THIS)
+    .order_by(contact_roles.c.is_primary.desc(), contact_roles.c.since, contacts.c.contact_id)
+    .limit(_MANY)
+)
+_OWNERS = _of(owner_spells, owner_spells.c.version)
+_DONE = _activities("done", activities.c.done_at.desc())
+_PLANNED = _activities("planned", activities.c.due_at)
+_DEALS = _of(deals, deals.c.opened_at)
+_QUOTES = _of(quotes, quotes.c.number)
+_CONTRACTS = _of(contracts, contracts.c.drafted_at)
+_INVOICES = _of(invoices, invoices.c.issued_on)
+_PAYMENTS = _of(payments, payments.c.value_date)
+_TICKETS = _of(tickets, tickets.c.opened_at)
+_ANSWERS = select(func.count(), func.avg(ratings.c.score)).where(ratings.c.account_id == _THIS)
+_LATEST_ANSWER = (
+    select(ratings.c.score)
+    .where(ratings.c.account_id == _THIS)
+    .order_by(ratings.c.given_at.desc(), ratings.c.survey_id)
+    .limit(1)
+)
 
 
 def _money(row: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -335,15 +325,17 @@ def _money(row: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _about(account_id: str, reader: Reader) -> list[str]:
     """Return the account with the leads and contacts whose facts do not name it."""
-    found = union(
-        select(literal(account_id)),
-        select(leads.c.lead_id).where(leads.c.account_id == account_id),
-        select(customers.c.lead_id).where(
-            customers.c.account_id == account_id, customers.c.lead_id.is_not(None)
-        ),
-        select(contact_roles.c.contact_id).where(contact_roles.c.account_id == account_id),
-    )
-    return sorted(reader.connection.execute(found).scalars())
+    found = reader.connection.execute(_OTHERS, {"account_id": account_id}).scalars()
+    return sorted({account_id, *found})
+
+
+_OTHERS = union_all(
+    select(leads.c.lead_id).where(leads.c.account_id == _THIS),
+    select(customers.c.lead_id).where(
+        customers.c.account_id == _THIS, customers.c.lead_id.is_not(None)
+    ),
+    select(contact_roles.c.contact_id).where(contact_roles.c.account_id == _THIS),
+)
 
 
 class ListTimeline(PastQuery, http="GET /v1/customers/{account_id}/timeline"):

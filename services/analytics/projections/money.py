@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, Column, Date, Index, MetaData, String, Table, func, select
+from sqlalchemy import JSON, Column, Date, Index, MetaData, String, Table, bindparam, func, select
 
 from shared.chassis.shapes import (
     Amount,
@@ -503,12 +503,7 @@ def get_ledger_account(query: GetLedgerAccount, reader: Reader) -> LedgerAccount
 def ledger_of(account_id: str, reader: Reader) -> LedgerAccountView:
     """Return a customer's ledger from the read models at hand."""
     rows = [
-        dict(row)
-        for row in reader.connection.execute(
-            select(instalments)
-            .where(instalments.c.account_id == account_id, instalments.c.status != "void")
-            .order_by(instalments.c.due_on, instalments.c.instalment_id)
-        ).mappings()
+        dict(row) for row in reader.connection.execute(_PLAN, {"account_id": account_id}).mappings()
     ]
     return LedgerAccountView(
         account_id=account_id,
@@ -517,6 +512,13 @@ def ledger_of(account_id: str, reader: Reader) -> LedgerAccountView:
         plan=[_plan(row) for row in rows],
         forecast=_forecast(rows),
     )
+
+
+_PLAN = (
+    select(instalments)
+    .where(instalments.c.account_id == bindparam("account_id"), instalments.c.status != "void")
+    .order_by(instalments.c.due_on, instalments.c.instalment_id)
+)
 
 
 def get_trial_balance(query: GetTrialBalance, reader: Reader) -> TrialBalanceView:
@@ -537,16 +539,10 @@ def get_trial_balance(query: GetTrialBalance, reader: Reader) -> TrialBalanceVie
 
 
 def _balances(reader: Reader, account_id: str | None) -> list[BalanceView]:
-    debit = func.sum(balances.c.debit, type_=Amount())
-    credit = func.sum(balances.c.credit, type_=Amount())
-    statement = select(balances.c.ledger_account, balances.c.currency, debit, credit)
-    if account_id is not None:
-        statement = statement.where(balances.c.account_id == account_id)
-    rows = reader.connection.execute(
-        statement.group_by(balances.c.ledger_account, balances.c.currency).order_by(
-            balances.c.currency, balances.c.ledger_account
-        )
-    ).all()
+    if account_id is None:
+        rows = reader.connection.execute(_SUMS).all()
+    else:
+        rows = reader.connection.execute(_SUMS_OF_ONE, {"account_id": account_id}).all()
     return [
         BalanceView(
             ledger_account=LedgerAccount(name),
@@ -559,6 +555,17 @@ def _balances(reader: Reader, account_id: str | None) -> list[BalanceView]:
     ]
 
 
+_SUMS = (
+    select(
+        balances.c.ledger_account,
+        balances.c.currency,
+        func.sum(balances.c.debit, type_=Amount()),
+        func.sum(balances.c.credit, type_=Amount()),
+    )
+    .group_by(balances.c.ledger_account, balances.c.currency)
+    .order_by(balances.c.currency, balances.c.ledger_account)
+)
+_SUMS_OF_ONE = _SUMS.where(balances.c.account_id == bindparam("account_id"))
 _BUCKETS = (
     (0, "not_due"),
     (30, "days_1_to_30"),

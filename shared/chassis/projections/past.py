@@ -1,7 +1,7 @@
 """Looking back: the same folds over the facts up to a moment, in a database beside the live one."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -41,7 +41,9 @@ class Hindsight:
 
     def __init__(self, projections: Sequence[type[Projection]]) -> None:
         kept = {Facts.name, Concerns.name}
-        self._projections = [p for p in projections if p.name not in kept]
+        self._projector = Projector(p for p in projections if p.name not in kept)
+        self._spare: deque[Database] = deque()
+        """Empty side databases: what a question folds into one is rolled back."""
         self._whole: OrderedDict[tuple[datetime, Past, int], Database] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,18 +60,17 @@ class Hindsight:
             about: fold only what concerns these ids; None folds everything.
         """
         if about is not None:
-            side = self._folded(live, moment, time, about)
-            try:
-                with side.read() as connection:
-                    yield connection
-            finally:
-                side.close()
+            side = self._spare.pop() if self._spare else self._empty()
+            with side.transaction() as connection, _undone(connection):
+                fold_into(self._projector, connection, history(live, moment, time, about))
+                yield connection
+            self._spare.append(side)
             return
         with self._lock:
             count = live.execute(select(func.count()).select_from(facts)).scalar_one()
             place = (moment, time, count)
             if place not in self._whole:
-                self._whole[place] = self._folded(live, moment, time, None)
+                self._whole[place] = self._folded(live, moment, time)
                 while len(self._whole) > self.KEPT:
                     self._whole.popitem(last=False)
             self._whole.move_to_end(place)
@@ -77,12 +78,24 @@ class Hindsight:
         with side.read() as connection:
             yield connection
 
-    def _folded(
-        self, live: Connection, moment: datetime, time: Past, about: Iterable[str] | None
-    ) -> Database:
-        side = Database.sqlite(None)
-        projector = Projector(self._projections)
+    def _folded(self, live: Connection, moment: datetime, time: Past) -> Database:
+        side = self._empty()
         with side.transaction() as connection:
-            projector.prepare(connection)
-            fold_into(projector, connection, history(live, moment, time, about))
+            fold_into(self._projector, connection, history(live, moment, time))
         return side
+
+    def _empty(self) -> Database:
+        side = Database.sqlite(None)
+        with side.transaction() as connection:
+            self._projector.prepare(connection)
+        return side
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """Undo at the end of the block what was written in it."""
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    finally:
+        savepoint.rollback()
