@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Select, Table, bindparam, func, select, union_all
+from sqlalchemy import BindParameter, Select, Table, bindparam, func, select, union_all
 
 from services.analytics.projections.deals import deals
 from services.analytics.projections.leads import leads
@@ -271,7 +271,7 @@ def _satisfaction(account_id: str, reader: Reader) -> SatisfactionView:
 
 # The screen's statements are made once; making them takes longer than running them.
 
-_THIS = bindparam("account_id")
+_THIS: BindParameter[str] = bindparam("account_id")
 
 
 def _of(table: Table, order: Any) -> Select[Any]:
