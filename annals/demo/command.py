@@ -50,20 +50,46 @@ def demo(
         _refuse("a story cannot end in the future", WRONG)
     settings = settings.model_copy(update={"grpc_port": settings.grpc_port or _free_port(settings)})
     journal = _journal(settings, plan)
-    performance = Performance(settings, journal, keep_running=keep_running)
     try:
-        if not up(settings, performance.begin):
+        stays_up = not journal.is_over and _perform(settings, journal)
+        if journal.is_over and keep_running and not stays_up and not up(settings, _welcome):
             _refuse("a process would not start; the log lines above say why")
-    except AlreadyRunning:
-        performance.play()
-    except PortTaken as error:
+    except (AlreadyRunning, PortTaken) as error:
         _refuse(str(error))
+    finally:
+        journal.close()
+
+
+def _perform(settings: Settings, journal: Journal) -> bool:
+    """Play the story; return whether it was on an installation that ran already.
+
+    One started for it need not sync each commit: a story that is not over can be had again.
+    """
+    from annals.up import AlreadyRunning, up
+
+    performance = Performance(settings, journal)
+    ran_already, started = False, True
+    try:
+        started = up(
+            settings.model_copy(update={"sqlite_synchronous": "normal"}), performance.begin
+        )
+    except AlreadyRunning:
+        ran_already = True
+        performance.play()
     finally:
         performance.end()
     for failure in performance.failures:
         output.warn(failure)
-    if performance.failures:
+    if performance.failures or not started:
         raise typer.Exit(FAILED)
+    return ran_already
+
+
+def _welcome(address: str) -> None:
+    output.say(
+        f"Hengwan Instruments' year is at [bold]{address}[/] (reference: {address}/docs); "
+        "Ctrl-C stops it."
+    )
 
 
 def _journal(settings: Settings, plan: Plan) -> Journal:

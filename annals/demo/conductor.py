@@ -14,6 +14,9 @@ from annals.demo.journal import Journal
 
 __all__ = ["Conductor", "Stage", "Tally"]
 
+_MONDAY = 1
+"""When read models catch up, for some decisions look there."""
+
 
 class Stage(Protocol):
     """Where a story is played: an installation whose clock can be turned."""
@@ -23,7 +26,11 @@ class Stage(Protocol):
         ...
 
     def settle(self) -> None:
-        """Wait until everything is applied and no deadline is due."""
+        """Wait until policies have reacted to everything and no deadline is due."""
+        ...
+
+    def rest(self) -> None:
+        """Wait until read models, too, know everything."""
         ...
 
     def perform(self, act: Act, request: Mapping[str, Any]) -> str | None:
@@ -92,6 +99,8 @@ class Conductor:
                 if not self._journal.has_played(day):
                     self._stage.turn(datetime.combine(day, time(), UTC))
                     self._stage.settle()
+                    if day.isoweekday() == _MONDAY:
+                        self._stage.rest()
                     self._play_day(crew, todays)
                     self._journal.day_is_over(day)
                 tally = _counted(tally, day, todays)
@@ -99,7 +108,7 @@ class Conductor:
         self._stage.turn(ends)
         self._stage.settle()
         self._stage.turn(None)
-        self._stage.settle()
+        self._stage.rest()
         self._journal.story_is_over()
         return tally
 

@@ -176,7 +176,7 @@ def _settle(plot: Plot, agreement: Agreement, instalments: list[Instalment]) -> 
                                 reason="entered twice")  # fmt: skip
     if paying == "regretted":
         lead = agreement.customer.lead
-        agreement.script.do("leads.RevertConversion", agreement.manager, diary.wait(1, 9),
+        agreement.script.do("leads.RevertConversion", agreement.manager, diary.wait(8, 15),
                             refused="MoneyHasMoved", lead_id=lead.id,
                             reason="wrong company")  # fmt: skip
     if agreement.script.rng.random() < 0.45:

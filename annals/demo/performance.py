@@ -31,30 +31,22 @@ class Performance:
     Args:
         settings: of the installation.
         journal: names the story and remembers how far it has come.
-        keep_running: whether the installation stays up afterwards.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, *, keep_running: bool) -> None:
+    def __init__(self, settings: Settings, journal: Journal) -> None:
         self.failures: list[str] = []
         self._settings = settings
         self._journal = journal
-        self._keep_running = keep_running
         self._thread: threading.Thread | None = None
         self._stage: Remote | None = None
 
-    def begin(self, address: str) -> None:
-        """Play in the background, then say so or stop the process.
-
-        Args:
-            address: of the HTTP API.
-        """
-        self._thread = threading.Thread(target=self._perform, args=(address,), name="performance")
+    def begin(self, _address: str) -> None:
+        """Play in the background, then tell this process to stop."""
+        self._thread = threading.Thread(target=self._perform, name="performance")
         self._thread.start()
 
     def play(self) -> None:
         """Play what is not played yet, and look whether everything went as the story has it."""
-        if self._journal.is_over:
-            return
         plan = self._journal.plan
         acts = tell(plan.seed, plan.leads, plan.days, plan.until)
         with open_installation(self._settings) as services, _progress(len(acts)) as told:
@@ -84,24 +76,17 @@ class Performance:
             self._stage.close()
         if self._thread is not None:
             self._thread.join()
-        self._journal.close()
 
-    def _perform(self, address: str) -> None:
+    def _perform(self) -> None:
         try:
             self.play()
         except Interrupted:
-            return
+            pass
         except BaseException as error:
             self.failures.append(f"the story broke off: {error!r}")
             raise
         finally:
-            if self.failures or not self._keep_running:
-                os.kill(os.getpid(), signal.SIGTERM)
-        if self._keep_running:
-            output.say(
-                f"Annals answers at [bold]{address}[/] (reference: {address}/docs); "
-                "Ctrl-C stops it."
-            )
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _parked(services: Sequence[OpenService]) -> Iterator[str]:

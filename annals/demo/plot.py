@@ -16,7 +16,7 @@ from annals.demo.diary import Deck
 __all__ = ["Customer", "Lead", "Offer", "Plot", "money", "share"]
 
 _CENT = Decimal("0.01")
-_SETTLED = timedelta(days=5)
+_SETTLED = timedelta(days=10)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,15 @@ from grpc_status import rpc_status
 
 from annals.demo.act import ADMINISTRATOR, Act, Found
 from annals.demo.company import STAFF
+from shared.chassis import tracking
 from shared.chassis.api.codec import reader, writer
 from shared.chassis.api.contract import Contract
 from shared.chassis.api.errors import problem_of
 from shared.chassis.api.identity import issue_token
 from shared.chassis.clock import FileClock
+from shared.chassis.messaging.deadlines import POLICIES, due
 from shared.chassis.messaging.lag import lag, quiescent
+from shared.chassis.messaging.watch import Watch
 from shared.chassis.service import OpenService
 
 __all__ = ["Interrupted", "NotSettling", "Remote"]
@@ -77,6 +80,7 @@ class Remote:
         self._tokens: dict[str, str] = {}
         self._calls: dict[tuple[str, str], tuple[Call, Call, Call]] = {}
         self._stopped = threading.Event()
+        self._standings = [_Standing(opened) for opened in services]
 
     @cached_property
     def _contracts(self) -> Mapping[str, Contract]:
@@ -94,16 +98,16 @@ class Remote:
             NotSettling: something stays behind.
             Interrupted: the stage was closed.
         """
-        give_up = time.monotonic() + _PATIENCE
-        while not quiescent(self._services):
-            if self._stopped.is_set():
-                raise Interrupted
-            if time.monotonic() > give_up:
-                behind = {
-                    f"{row.service}.{row.consumer}" for row in lag(self._services) if row.events
-                }
-                raise NotSettling(sorted(behind))
-            time.sleep(_PAUSE)
+        self._wait_until(lambda: _settled(self._standings, self._clock.now()))
+
+    def rest(self) -> None:
+        """See `Stage`.
+
+        Raises:
+            NotSettling: something stays behind.
+            Interrupted: the stage was closed.
+        """
+        self._wait_until(lambda: quiescent(self._services))
 
     def perform(self, act: Act, request: Mapping[str, Any]) -> str | None:
         """See `Stage`."""
@@ -117,16 +121,33 @@ class Remote:
         return answer if isinstance(answer, str) else None
 
     def find(self, found: Found) -> str | None:
-        """See `Stage`."""
+        """See `Stage`; the list may be a moment behind the policies."""
         send, write, read = self._call(found.context, found.rpc)
-        answer = self._until_known(lambda: send(write({"filter": found.filter}), ()))
-        items = read(answer).get("items", []) if not isinstance(answer, str) else []
-        return items[0][found.field] if items else None
+        give_up = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up:
+            answer = self._until_known(lambda: send(write({"filter": found.filter}), ()))
+            items = read(answer).get("items", []) if not isinstance(answer, str) else []
+            if items:
+                return str(items[0][found.field])
+            self._stopped.wait(_AGAIN)
+        return None
 
     def close(self) -> None:
         """Give up whatever is waited for, and close the connection."""
         self._stopped.set()
         self._channel.close()
+
+    def _wait_until(self, reached: Callable[[], bool]) -> None:
+        give_up = time.monotonic() + _PATIENCE
+        while not reached():
+            if self._stopped.is_set():
+                raise Interrupted
+            if time.monotonic() > give_up:
+                behind = {
+                    f"{row.service}.{row.consumer}" for row in lag(self._services) if row.events
+                }
+                raise NotSettling(sorted(behind))
+            time.sleep(_PAUSE)
 
     def _until_known(self, send: Callable[[], Any]) -> Any:
         """Return the answer, or the rule of the refusal."""
@@ -173,3 +194,51 @@ class Remote:
                 unit=employee.path,
             )
         return (("authorization", self._tokens[by]),)
+
+
+class _Standing:
+    """How far a service's log and policies are, looked up only when something was committed."""
+
+    def __init__(self, opened: OpenService) -> None:
+        self.context = opened.name
+        self.listens = frozenset().union(*(p.contexts for p in opened.service.policies))
+        self.tip = 0
+        self._opened = opened
+        self._watch = Watch(opened.log_database)
+        self._positions: Mapping[tuple[str, str], int] = {}
+
+    def refresh(self) -> bool:
+        """Look again; return whether anything was committed since the last time."""
+        if not self._watch.changed():
+            return False
+        self.tip = self._opened.log.tip()
+        with self._opened.log_database.read() as connection:
+            self._positions = tracking.positions(connection)
+        return True
+
+    def has_reacted(self, tips: Mapping[str, int]) -> bool:
+        """Whether its policies have seen everything up to these tips."""
+        return all(
+            self._positions.get((POLICIES, context), 0) >= tips[context]
+            for context in self.listens & tips.keys()
+        )
+
+    def has_due(self, now: datetime) -> bool:
+        """Whether a deadline waits to be kept."""
+        return due(self._opened.log_database, now) > 0
+
+
+def _settled(standings: Sequence[_Standing], now: datetime) -> bool:
+    """Whether every policy has reacted to every fact and no deadline is due.
+
+    Nothing may be committed while this is looked at, or it would have to be looked at again.
+    """
+    for standing in standings:
+        standing.refresh()
+    tips = {standing.context: standing.tip for standing in standings}
+    if not all(standing.has_reacted(tips) for standing in standings):
+        return False
+    if any(standing.has_due(now) for standing in standings):
+        return False
+    changed = [standing.refresh() for standing in standings]
+    return not any(changed)

@@ -58,6 +58,10 @@ class House:
             if not behind and not any(self._keep_deadlines(one) for one in self.deliveries):
                 return
 
+    def rest(self) -> None:
+        """See `Stage`."""
+        self.settle()
+
     def _lags(self, subscription: Subscription, tips: Mapping[str, int]) -> bool:
         reached = self._reached.get(subscription.name, {})
         return any(reached.get(context, 0) < tips[context] for context in subscription.contexts)
