@@ -65,6 +65,7 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._producer: Producer | None = None
+        self._queues: dict[str, Queue] = {}
 
     def __call__(self, parcel: Parcel) -> None:
         """Publish persistently; raises when the broker does not take it."""
@@ -92,15 +93,16 @@ class Publisher:
         return any(length >= _QUEUED for _, length in lengths)
 
     def _lengths(self, channel: Any, context: str) -> list[tuple[Queue, int]]:
-        queues = [
-            Queue(name, channel=channel)
-            for name, contexts in self._broker.bound.items()
-            if context in contexts
-        ]
+        names = [name for name, contexts in self._broker.bound.items() if context in contexts]
+        for name in names:
+            if name not in self._queues:
+                self._queues[name] = Queue(name, channel=channel)
+        queues = [self._queues[name] for name in names]
         return [(queue, queue.queue_declare().message_count) for queue in queues]
 
     def close(self) -> None:
         """Close the connection; publishing again opens another."""
         if self._producer is not None:
             producer, self._producer = self._producer, None
+            self._queues.clear()
             producer.connection.release()
