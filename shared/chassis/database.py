@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
-__all__ = ["Database"]
+__all__ = ["Database", "short"]
 
 _WRITE = "annals_write"
 _CACHE_KIB = 16_384
@@ -156,6 +156,34 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self.engine.dispose()
+
+
+def short(connection: Connection, statement: str, *rows: Sequence[Any]) -> list[Any]:
+    """Run a short statement in the driver itself, inside the connection's transaction.
+
+    For the few statements that run with every slice of facts, where building and caching an
+    expression would cost more than the database does.
+
+    Args:
+        connection: an open transaction or read.
+        statement: plain SQL with `?` for values.
+        rows: the values; several rows run it several times and return nothing.
+
+    Returns:
+        The rows it gives.
+    """
+    if connection.dialect.name != "sqlite":
+        statement = statement.replace("?", "%s")
+        if len(rows) > 1:
+            connection.exec_driver_sql(statement, [tuple(row) for row in rows])
+            return []
+        result = connection.exec_driver_sql(statement, tuple(*rows))
+        return list(result) if result.returns_rows else []
+    driver = _driver(connection)
+    if len(rows) > 1:
+        driver.executemany(statement, rows)
+        return []
+    return driver.execute(statement, *rows).fetchall()
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

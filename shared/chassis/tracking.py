@@ -6,16 +6,9 @@ least once into applying exactly once.
 
 from collections.abc import Collection
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    MetaData,
-    String,
-    Table,
-    bindparam,
-    select,
-)
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, select
+
+from shared.chassis.database import short
 
 __all__ = ["advance", "advance_all", "create", "forget", "position", "positions"]
 
@@ -30,9 +23,8 @@ tracking = Table(
 
 
 _MOVE = (
-    tracking.update()
-    .where(tracking.c.consumer == bindparam("of"), tracking.c.context == bindparam("in"))
-    .values(position=bindparam("to"))
+    "INSERT INTO tracking (consumer, context, position) VALUES (?, ?, ?) "
+    "ON CONFLICT (consumer, context) DO UPDATE SET position = excluded.position"
 )
 
 
@@ -53,32 +45,19 @@ def position(connection: Connection, consumer: str, context: str) -> int:
 
 def positions(connection: Connection) -> dict[tuple[str, str], int]:
     """Return every tracked position as `{(consumer, context): position}`."""
-    rows = connection.exec_driver_sql("SELECT consumer, context, position FROM tracking")
+    rows = short(connection, "SELECT consumer, context, position FROM tracking")
     return {(consumer, context): reached for consumer, context, reached in rows}
 
 
 def advance(connection: Connection, consumer: str, context: str, to: int) -> None:
     """Set the tracked position; to be called in the transaction that applied the facts up to it."""
-    found = connection.execute(
-        tracking.update()
-        .where(tracking.c.consumer == consumer, tracking.c.context == context)
-        .values(position=to)
-    )
-    if not found.rowcount:
-        connection.execute(
-            tracking.insert().values(consumer=consumer, context=context, position=to)
-        )
+    advance_all(connection, [consumer], context, to)
 
 
 def advance_all(connection: Connection, consumers: Collection[str], context: str, to: int) -> None:
     """Set the tracked positions of several consumers of one context at once."""
-    if not consumers:
-        return
-    rows = [{"of": consumer, "in": context, "to": to} for consumer in consumers]
-    moved = connection.execute(_MOVE, rows)
-    if moved.rowcount != len(rows):
-        for consumer in consumers:
-            advance(connection, consumer, context, to)
+    if consumers:
+        short(connection, _MOVE, *((consumer, context, to) for consumer in consumers))
 
 
 def forget(connection: Connection, consumer: str) -> None:

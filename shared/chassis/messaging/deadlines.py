@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from shared.chassis import tracking
 from shared.chassis.clock import Clock
-from shared.chassis.database import Database
+from shared.chassis.database import Database, short
 from shared.chassis.eventstore import EventLog
 from shared.chassis.messaging import parking
 from shared.chassis.messaging.failures import OUTAGE, describe
@@ -143,7 +143,7 @@ class Deadlines:
         last = {(plan.policy, plan.reaction.key): plan for plan in plans}
         if not last:
             return
-        connection.execute(_FORGET, [{"of_policy": policy, "of_key": key} for policy, key in last])
+        short(connection, "DELETE FROM deadlines WHERE policy = ? AND key = ?", *last)
         new = [
             self._row(plan, plan.reaction)
             for plan in last.values()
@@ -154,6 +154,9 @@ class Deadlines:
 
     def next(self) -> datetime | None:
         """Return the earliest deadline's moment."""
+        if self.database.dialect == "sqlite":
+            ((earliest,),) = self.database.fetch("SELECT min(at) FROM deadlines")
+            return None if earliest is None else datetime.fromisoformat(earliest)
         with self.database.read() as connection:
             return connection.execute(select(func.min(deadlines.c.at))).scalar()
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
 )
 
+from shared.chassis.database import short
 from shared.chassis.shapes.columns import Instant
 
 __all__ = [
@@ -92,7 +93,7 @@ parked = Table(
     Column("reason", Text),
 )
 _waiting = parked.c.skipped_at.is_(None)
-_HELD = select(parked.c.consumer, parked.c.lane).distinct().where(_waiting)
+_HELD = "SELECT DISTINCT consumer, lane FROM parked WHERE skipped_at IS NULL"
 
 
 def create(connection: Connection) -> None:
@@ -141,7 +142,7 @@ def park(
 def held(connection: Connection, consumers: Iterable[str]) -> dict[str, set[str]]:
     """Return, per consumer, the lanes in which something waits."""
     lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
-    for consumer, lane in connection.execute(_HELD):
+    for consumer, lane in short(connection, _HELD):
         if consumer in lanes:
             lanes[consumer].add(lane)
     return lanes
