@@ -156,23 +156,28 @@ class MemoryRecorder(LogRecorder):
 
     def max_notification_id(self) -> int | None:
         """Return the last position, None when the log is empty."""
-        return len(self._log) or None
+        with self._lock:
+            return len(self._log) or None
 
     def stream_version(self, stream_id: str) -> int:
         """Return the stream's current version, 0 when it does not exist."""
-        return len(self._streams.get(stream_id, ()))
+        with self._lock:
+            return len(self._streams.get(stream_id, ()))
 
     def select_claim(self, scope: str, key: str) -> str | None:
         """Return the stream that holds the key, if any."""
-        return self._claims.get((scope, key))
+        with self._lock:
+            return self._claims.get((scope, key))
 
     def select_answer(self, command_id: str) -> AnsweredCommand | None:
         """Return the stored answer of a command, if it was answered."""
-        return self._answers.get(command_id)
+        with self._lock:
+            return self._answers.get(command_id)
 
     def select_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped keys of those who have or had one; empty when destroyed."""
-        return {s: self._keys[s] for s in subjects if s in self._keys}
+        with self._lock:
+            return {s: self._keys[s] for s in subjects if s in self._keys}
 
     def destroy_key(self, subject: str) -> bool:
         """Overwrite the key with nothing."""
