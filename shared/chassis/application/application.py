@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -20,7 +21,8 @@ __all__ = ["Application", "snake"]
 A = TypeVar("A", bound=Aggregate)
 Decide = Callable[[Work], str]
 
-_ATTEMPTS = 12
+_RACES = 4
+_ATTEMPTS = 6
 
 
 class Application:
@@ -94,6 +96,9 @@ class Application:
     ) -> Answer:
         """Decide over any number of streams and store the result whole.
 
+        An accepted command is remembered by its id and answered alike when it comes again; a
+        refused one is not remembered and is decided anew.
+
         Args:
             command: an issued command.
             decide: reads and records through the `Work` and returns the id the answer is about. It
@@ -111,26 +116,37 @@ class Application:
             return batch.decide(command, decide, outcome)
         if answered := self.log.answer(command.envelope.command_id):
             return _answer(answered)
-        for _ in range(_ATTEMPTS):
-            work = Work(self.log, self.cache, command.envelope)
+        for attempt in range(_ATTEMPTS):
+            # Who lost that many races decides while the others wait.
+            alone: AbstractContextManager[Any] = (
+                self.log.transaction() if attempt >= _RACES else nullcontext()
+            )
+            with alone:
+                if answer := self._attempt(command, decide, outcome):
+                    return answer
+        raise Unavailable("others change the same records all the time; try again")
+
+    def _attempt(
+        self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
+    ) -> Answer | None:
+        """Decide and store once; return None when another command was faster."""
+        work = Work(self.log, self.cache, command.envelope)
+        try:
             answered = _decided(work, decide, outcome)
             takes, gives = work.claims()
-            try:
-                positions = self.log.append(
-                    work.facts, claims=takes, releases=gives, answers=[answered]
-                )
-            except CommandRepeated:
-                break
-            except AppendConflict:
-                if first := self.log.answer(answered.command_id):
-                    return _answer(first)
-                _refuse_taken(work)
-                continue
-            position = positions[-1] if positions else self.log.tip()
-            return Answer(answered.stream_id, answered.version, position, dict(answered.outcome))
-        if first := self.log.answer(command.envelope.command_id):
-            return _answer(first)
-        raise Unavailable("others change the same records all the time; try again")
+            positions = self.log.append(
+                work.facts, claims=takes, releases=gives, answers=[answered]
+            )
+        except (Refused, AppendConflict, CommandRepeated) as failure:
+            # The same command may have been accepted since it was looked up.
+            if first := self.log.answer(command.envelope.command_id):
+                return _answer(first)
+            if isinstance(failure, Refused):
+                raise
+            _refuse_taken(work)
+            return None
+        position = positions[-1] if positions else self.log.tip()
+        return Answer(answered.stream_id, answered.version, position, dict(answered.outcome))
 
     def bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
         """Carry out many commands in one transaction, each accepted or refused on its own.
@@ -146,7 +162,7 @@ class Application:
             batch = _Batch(self, commands[0].envelope)
             self._batch.current = batch
             try:
-                results = [self._attempt(command) for command in commands]
+                results = [self._result(command) for command in commands]
             finally:
                 self._batch.current = None
             batch.store()
@@ -158,7 +174,7 @@ class Application:
             for command, result in zip(commands, results, strict=True)
         ]
 
-    def _attempt(self, command: Command) -> Answer | Refused:
+    def _result(self, command: Command) -> Answer | Refused:
         try:
             return self.handle(command)
         except Refused as refusal:
@@ -206,8 +222,7 @@ def _decided(work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]) 
     subject = decide(work)
     expected = work.envelope.expected_version
     version = work.version(subject)
-    if expected is not None and work.loaded_version(subject) != expected:
-        current = work.loaded_version(subject)
+    if expected is not None and (current := work.loaded_version(subject)) != expected:
         raise Conflict(
             f"{subject} is at version {current}, not {expected}", current_version=current
         )

@@ -44,6 +44,8 @@ class _Stream:
     version: int = _UNKNOWN
     states: dict[type[Any], Any] = field(default_factory=dict)
     pending: list[Event] = field(default_factory=list)
+    inherited: int = 0
+    """How many of the pending events earlier members of the batch recorded."""
     asked: bool = False
     """Whether a decision looked at it, so that a conflict means "decide again"."""
 
@@ -67,7 +69,7 @@ class Work:
         self._cache = cache
         self._parent = parent
         self._streams: dict[str, _Stream] = {}
-        self._recorded: set[str] = set()
+        self._blind: set[str] = set()
         self._held: dict[tuple[str, str], str | None] = {}
         self._found: dict[tuple[str, str], str | None] = {}
 
@@ -128,7 +130,8 @@ class Work:
                 )
             )
         stream.pending.extend(events)
-        self._recorded.add(stream_id)
+        if not stream.asked:
+            self._blind.add(stream_id)
         stream.states = {kind: _after(kind, state, events) for kind, state in stream.states.items()}
 
     def holder(self, scope: str, key: str) -> str | None:
@@ -157,17 +160,21 @@ class Work:
     def version(self, stream_id: str) -> int:
         """Return the stream's version with what is recorded here."""
         stream = self._stream(stream_id)
+        stream.asked = True
         if stream.version == _UNKNOWN:
             stream.version = self.log.version(stream_id)
         return stream.version + len(stream.pending)
 
     def loaded_version(self, stream_id: str) -> int:
         """Return the version the stream had before this work."""
-        return max(0, self._stream(stream_id).version)
+        stream = self._stream(stream_id)
+        if stream.version == _UNKNOWN or stream_id in self._blind:
+            return self.log.version(stream_id) + stream.inherited
+        return stream.version + stream.inherited
 
-    def created_blindly(self) -> list[str]:
+    def created_blindly(self) -> frozenset[str]:
         """Return the streams recorded as new though no decision looked whether they exist."""
-        return [i for i in self._recorded if not self._streams[i].asked]
+        return frozenset(self._blind)
 
     def existed(self, stream_id: str) -> bool:
         """Return whether the stream existed before this work."""
@@ -200,13 +207,20 @@ class Work:
             if above is None:
                 stream = _Stream()
             else:
-                stream = _Stream(above.version, dict(above.states), list(above.pending))
+                stream = _Stream(
+                    above.version, dict(above.states), list(above.pending), len(above.pending)
+                )
             self._streams[stream_id] = stream
         return stream
 
     def _fold(self, kind: type[A], stream_id: str, stream: _Stream) -> A | None:
         version, state = self._cache.get(kind, stream_id)
+        upto = stream.version
+        if upto != _UNKNOWN and version > upto:
+            version, state = 0, None
         for fact in self.log.stream(stream_id, version):
+            if upto != _UNKNOWN and fact.version > upto:
+                break  # one work sees one version of a stream, whatever others add meanwhile
             state = kind.evolve(state, fact.event)
             version = fact.version
         if not self.log.in_transaction:
