@@ -28,7 +28,6 @@ __all__ = ["Report", "import_table", "rehearsal"]
 Watch = Callable[[str, int, int], None]
 """Told what is going on, how much of it is done, and how much there is."""
 
-
 _REMEMBERED = 65_536
 """Ids of records referred to that are kept in memory."""
 _TELL = 1000
@@ -74,6 +73,8 @@ def import_table(
         UnreadableFile: a file as a whole cannot be read.
     """
     _check_kind(kind, mapping)
+    if rejects.exists() and file.exists() and rejects.samefile(file):
+        raise UnreadableFile(f"{rejects}: is the imported file; name another one for rejects")
     began = time.perf_counter()
     by_name = {service.name: service for service in services}
 
@@ -91,22 +92,20 @@ def import_table(
         for name, lookup in mapping.lookups.items()
     }
     import_id = record_id(kind, mapping.source, _content(file))
-    with (
-        open_table(file, mapping.file) as table,
-        Rejects(rejects, table.columns, mapping.file) as rejected,
-    ):
+    with open_table(file, mapping.file) as table:
         recipes, order = compile_mapping(
             mapping, table.columns, lookups=lookups, zone=zone, find=find
         )
-        importer = Importer(recipes, by_name, actor, import_id, rejected)
-        if mapping.group_by is None:
-            rows = _Counted(table, watch, "importing")
-            tally = importer.run(single(rows), lambda _records: None)
-        else:
-            rows = _Counted(table, watch, "reading")
-            places = [table.columns.index(name) for name in mapping.group_by]
-            records = grouped(rows, places, len(table.columns), order)
-            tally = importer.run(records, lambda done: watch("importing", done, len(records)))
+        with Rejects(rejects, table.columns, mapping.file) as rejected:
+            importer = Importer(recipes, by_name, actor, import_id, rejected)
+            if mapping.group_by is None:
+                rows = _Counted(table, watch, "importing")
+                tally = importer.run(single(rows), lambda _records: None)
+            else:
+                rows = _Counted(table, watch, "reading")
+                places = [table.columns.index(name) for name in mapping.group_by]
+                records = grouped(rows, places, len(table.columns), order)
+                tally = importer.run(records, lambda done: watch("importing", done, len(records)))
     return Report(
         import_id=import_id,
         rows=rows.count,

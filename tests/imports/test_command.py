@@ -102,6 +102,10 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(run: Run, tmp_path: Path) -> 
         (["leads", "nowhere.csv", "--mapping", "m.yaml"], "nowhere.csv: No such file"),
         (["lead", "leads.csv", "--mapping", "m.yaml"], "there is no 'lead'; did you mean leads?"),
         (["leads", "leads.csv"], "Missing option '--mapping'"),
+        (
+            ["leads", "leads.csv", "--mapping", "m.yaml", "--rejects", "leads.csv"],
+            "leads.csv: is the imported file",
+        ),
         (["leads", "bare.csv", "--mapping", "m.yaml"], "fields.name: the file has no column"),
         (["leads", "leads.csv", "--mapping", "m.yaml", "--as", "Nobody"], "Nobody"),
     ],
@@ -114,6 +118,7 @@ def test_what_is_wrong_ends_with_2_and_is_said(
     code, _, err = run(*arguments)
     assert code == 2
     assert said in err
+    assert (tmp_path / "leads.csv").read_text() == HEADER
 
 
 @pytest.mark.slow
