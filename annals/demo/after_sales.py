@@ -18,6 +18,7 @@ _TICKETS = (
 )  # fmt: skip
 _RATINGS = (("none", 52), ("5", 20), ("4", 14), ("3", 5), ("2", 4), ("1", 4), ("twice", 1))
 _LOW = 2
+_VISITS = (("kept", 85), ("postponed", 15))
 _CHANNELS = ("phone", "mail", "mail", "chat", "portal")
 
 
@@ -59,7 +60,7 @@ def _get_to_know(plot: Plot, customer: Customer, diary: Diary) -> None:
             subject=customer.lead.say(words.NEXT_STEPS),
         )  # fmt: skip
         done = diary.wait(3, 8)
-        if rng.random() < 0.85:
+        if plot.draw("visit", _VISITS) == "kept":
             script.do(
                 "accounts.CompleteActivity", rep, done, activity_id=activity_id,
                 result=customer.lead.say(words.VISITS),

@@ -72,8 +72,9 @@ class House:
 
     def perform(self, act: Act, request: Mapping[str, Any]) -> str | None:
         """See `Stage`."""
-        opened = self.services[act.context]
-        command = opened.service.requests()[act.rpc].request.model_validate(request)
+        application = self.services[act.context].application
+        assert application is not None
+        command = application.commands()[act.rpc].model_validate(request)
         envelope = Envelope(
             command_id=act.id,
             actor=actor(act.by),
@@ -82,7 +83,7 @@ class House:
             correlation_id=act.id,
         )
         try:
-            opened.application.handle(command.issued(envelope))
+            application.handle(command.issued(envelope))
         except Refused as refusal:
             return refusal.rule
         return None
