@@ -93,18 +93,23 @@ class Importer:
         records = iter(records)
         while batch := list(islice(records, _BATCH)):
             self.tally.records += len(batch)
-            self._import(batch, again=False)
+            self._batch(batch, again=False)
             advanced(self.tally.records)
         while self._later:
             waiting = [record for record, _ in self._later]
             self._later.clear()
             for start in range(0, len(waiting), _BATCH):
-                self._import(waiting[start : start + _BATCH], again=True)
+                self._batch(waiting[start : start + _BATCH], again=True)
             if len(self._later) == len(waiting):
                 for record, reasons in self._later:
                     self._reject(record, reasons)
                 break
         return self.tally
+
+    def _batch(self, records: Sequence[Record], *, again: bool) -> None:
+        """Import some records; what is known is looked up in the transaction that adds the rest."""
+        with self._services[-1].log.transaction():
+            self._import(records, again=again)
 
     def _import(self, records: Sequence[Record], *, again: bool) -> None:
         now = self._services[-1].clock.now()
