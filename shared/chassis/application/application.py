@@ -159,15 +159,15 @@ class Application:
         if not commands:
             return []
         with self.log.transaction():
-            batch = _Batch(self, commands[0].envelope)
+            batch = _Batch(self, commands)
             self._batch.current = batch
             try:
                 results = [self._result(command) for command in commands]
             finally:
                 self._batch.current = None
-            batch.store()
+            tip = batch.store()
         return [
-            _answer(stored)
+            replace(result, position=tip + stored.events)
             if (stored := batch.answers.get(command.envelope.command_id))
             and isinstance(result, Answer)
             else result
@@ -184,33 +184,34 @@ class Application:
 class _Batch:
     """Commands decided one after another over a shared `Work`, stored together."""
 
-    def __init__(self, application: Application, envelope: Envelope) -> None:
+    def __init__(self, application: Application, commands: Sequence[Command]) -> None:
         self.log = application.log
         self.cache = application.cache
         self.answers: dict[str, AnsweredCommand] = {}
-        self.work = Work(self.log, self.cache, envelope)
+        self.earlier = self.log.answers([command.envelope.command_id for command in commands])
+        self.work = Work(self.log, self.cache, commands[0].envelope)
 
     def decide(
         self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
     ) -> Answer:
         command_id = command.envelope.command_id
-        if known := self.answers.get(command_id) or self.log.answer(command_id):
+        if known := self.answers.get(command_id) or self.earlier.get(command_id):
             return _answer(known)
         member = Work(self.log, self.cache, command.envelope, self.work)
-        answered = _decided(member, decide, outcome)
+        answered = _decided(member, decide, outcome, before=len(self.work.facts))
         _refuse_taken(member)
         self.work.absorb(member)
-        self.answers[command_id] = replace(answered, events=len(self.work.facts))
+        self.answers[command_id] = answered
         return _answer(answered)
 
-    def store(self) -> None:
+    def store(self) -> int:
+        """Append what was decided; return the position before it."""
         tip = self.log.tip()
         takes, gives = self.work.claims()
         self.log.append(
             self.work.facts, claims=takes, releases=gives, answers=list(self.answers.values())
         )
-        for command_id, answered in self.answers.items():
-            self.answers[command_id] = replace(answered, position=tip + answered.events)
+        return tip
 
 
 def snake(name: str) -> str:
@@ -218,7 +219,10 @@ def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _decided(work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]) -> AnsweredCommand:
+def _decided(
+    work: Work, decide: Decide, outcome: Callable[[], dict[str, str]], before: int = 0
+) -> AnsweredCommand:
+    """Decide; `before` counts the facts that earlier members of the batch recorded."""
     subject = decide(work)
     expected = work.envelope.expected_version
     version = work.version(subject)
@@ -227,7 +231,11 @@ def _decided(work: Work, decide: Decide, outcome: Callable[[], dict[str, str]]) 
             f"{subject} is at version {current}, not {expected}", current_version=current
         )
     return AnsweredCommand(
-        work.envelope.command_id, subject, version, events=len(work.facts), outcome=outcome()
+        work.envelope.command_id,
+        subject,
+        version,
+        events=before + len(work.facts),
+        outcome=outcome(),
     )
 
 

@@ -4,9 +4,9 @@ import hashlib
 import hmac
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, cast
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.application import Application as LibraryApplication
 from eventsourcing.persistence import (
     AggregateRecorder,
@@ -27,6 +27,8 @@ from shared.chassis.eventstore.vault import Vault
 from shared.events.base import Event, Recorded
 
 __all__ = ["EventLog"]
+
+_HASHES = 4096
 
 
 class LogFactory(InfrastructureFactory[TrackingRecorder]):
@@ -75,6 +77,8 @@ class EventLog(LibraryApplication[str]):
         self._database = database
         self._kek = key_encryption_key
         self._pepper = hmac.digest(key_encryption_key, b"annals claims", "sha256")
+        # A key is hashed when it is looked up, and again when it is claimed.
+        self._hash = lru_cache(_HASHES)(self._digest)
         super().__init__()
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory:
@@ -134,15 +138,13 @@ class EventLog(LibraryApplication[str]):
             AppendConflict, CommandRepeated: see `LogRecorder`.
             PersonIsErased: a fact has personal data of somebody whose key is destroyed.
         """
-        new_keys: dict[str, tuple[AESGCM, bytes]] = {}
-        mapper = cast(FactMapper, self.mapper)
-        stored = [mapper.to_stored_event(fact, new_keys) for fact in facts]
+        stored, new_keys = cast(FactMapper, self.mapper).stored(facts)
         return self._recorder.insert_events(
             stored,
             claims=[self._hashed(claim) for claim in claims],
             releases=[self._hashed(claim) for claim in releases],
             answers=answers,
-            keys={subject: wrapped for subject, (_, wrapped) in new_keys.items()},
+            keys=new_keys,
         )
 
     def read(
@@ -187,7 +189,11 @@ class EventLog(LibraryApplication[str]):
 
     def answer(self, command_id: str) -> AnsweredCommand | None:
         """Return what a command was answered, if it was."""
-        return self._recorder.select_answer(command_id)
+        return self._recorder.select_answers([command_id]).get(command_id)
+
+    def answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
+        """Return what commands were answered, by id, leaving out those that were not."""
+        return self._recorder.select_answers(command_ids)
 
     def erase(self, subject: str) -> bool:
         """Destroy a person's key: their personal fields read as None from now on, everywhere here.
@@ -199,7 +205,7 @@ class EventLog(LibraryApplication[str]):
         self.vault.forget(subject)
         return destroyed
 
-    def _hash(self, scope: str, key: str) -> str:
+    def _digest(self, scope: str, key: str) -> str:
         digest = hashlib.blake2b(key.encode(), key=self._pepper, digest_size=16)
         digest.update(scope.encode())
         return digest.hexdigest()

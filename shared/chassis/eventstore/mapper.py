@@ -9,7 +9,7 @@ import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import JSONTranscoder, Mapper, Notification, StoredEvent
 
-from shared.chassis.eventstore.vault import ERASED, SealBroken, Vault, seal, unseal
+from shared.chassis.eventstore.vault import ERASED, Erased, SealBroken, Vault, seal, unseal
 from shared.events.base import Event, Recorded, UnknownTopic, read_event
 
 __all__ = ["CorruptLog", "FactMapper"]
@@ -32,15 +32,33 @@ class FactMapper(Mapper[str]):
         self.context = context
         self.vault = vault
 
+    def stored(
+        self, facts: Sequence[Recorded[Event]]
+    ) -> tuple[list[StoredEvent], dict[str, bytes]]:
+        """Return the bytes to store, and the wrapped keys of people met for the first time.
+
+        Args:
+            facts: their positions are not known yet.
+
+        Raises:
+            PersonIsErased: a fact has personal data of somebody whose key is destroyed.
+        """
+        keys = self.vault.keys({_subject(fact) for fact in facts if fact.event.personal_fields})
+        new_keys: dict[str, bytes] = {}
+        return [self.to_stored_event(fact, keys, new_keys) for fact in facts], new_keys
+
     def to_stored_event(  # type: ignore[override]
-        self, domain_event: Recorded[Event], new_keys: dict[str, tuple[AESGCM, bytes]] | None = None
+        self,
+        domain_event: Recorded[Event],
+        keys: dict[str, AESGCM | Erased],
+        new_keys: dict[str, bytes],
     ) -> StoredEvent:
-        """Return the bytes to store.
+        """Return the bytes of one fact.
 
         Args:
             domain_event: the fact, its position not yet known.
-            new_keys: receives `{subject: (key, wrapped key)}` for people met for the first time;
-                the caller stores the wrapped keys with the event.
+            keys: of the people who have or had one; those met for the first time join them.
+            new_keys: receives the wrapped keys of those, to be stored with the fact.
         """
         fact, event = domain_event, domain_event.event
         data: dict[str, Any] = event.model_dump(mode="json", exclude_none=True)
@@ -59,8 +77,12 @@ class FactMapper(Mapper[str]):
             state["rule"] = fact.rule
         personal = {name: data.pop(name) for name in event.personal_fields if name in data}
         if personal:
-            subject = data.get(event.subject_field or "") or fact.stream_id
-            key = self._sealing_key(subject, new_keys)
+            subject = _subject(fact)
+            if subject not in keys:
+                keys[subject], new_keys[subject] = self.vault.new()
+            key = keys[subject]
+            if not isinstance(key, AESGCM):
+                raise PersonIsErased(subject)
             sealed = seal(key, orjson.dumps(personal), self._place(fact.stream_id, fact.version))
             state["subject"] = subject
             state["sealed"] = base64.b64encode(sealed).decode()
@@ -144,20 +166,11 @@ class FactMapper(Mapper[str]):
     def _place(self, stream_id: str, version: int) -> bytes:
         return f"{self.context}/{stream_id}/{version}".encode()
 
-    def _sealing_key(
-        self, subject: str, new_keys: dict[str, tuple[AESGCM, bytes]] | None
-    ) -> AESGCM:
-        if new_keys is not None and subject in new_keys:
-            return new_keys[subject][0]
-        key = self.vault.keys([subject]).get(subject)
-        if isinstance(key, AESGCM):
-            return key
-        if key is ERASED:
-            raise PersonIsErased(subject)
-        if new_keys is None:
-            raise LookupError(f"no key for {subject}")
-        new_keys[subject] = self.vault.new()
-        return new_keys[subject][0]
+
+def _subject(fact: Recorded[Event]) -> str:
+    """Return the person a fact with personal data concerns."""
+    named = fact.event.subject_field
+    return (named and getattr(fact.event, named)) or fact.stream_id
 
 
 class PersonIsErased(Exception):

@@ -169,10 +169,10 @@ class MemoryRecorder(LogRecorder):
         with self._lock:
             return self._claims.get((scope, key))
 
-    def select_answer(self, command_id: str) -> AnsweredCommand | None:
-        """Return the stored answer of a command, if it was answered."""
+    def select_answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
+        """Return the stored answers of those commands that were answered, by id."""
         with self._lock:
-            return self._answers.get(command_id)
+            return {id: self._answers[id] for id in command_ids if id in self._answers}
 
     def select_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped keys of those who have or had one; empty when destroyed."""

@@ -101,8 +101,8 @@ class LogRecorder(ApplicationRecorder):
         """Return the stream that holds the key, if any."""
 
     @abstractmethod
-    def select_answer(self, command_id: str) -> AnsweredCommand | None:
-        """Return the stored answer of a command, if it was answered."""
+    def select_answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
+        """Return the stored answers of those commands that were answered, by id."""
 
     @abstractmethod
     def select_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:

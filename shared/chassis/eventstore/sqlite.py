@@ -22,6 +22,8 @@ from shared.chassis.eventstore.recorder import (
 
 __all__ = ["SQLiteRecorder"]
 
+_AT_ONCE = 500
+
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS events (
         position INTEGER PRIMARY KEY,
@@ -192,22 +194,22 @@ class SQLiteRecorder(LogRecorder):
         query = "SELECT stream_id FROM claims WHERE scope = ? AND key = ?"
         return cast(str | None, self._one(query, (scope, key)))
 
-    def select_answer(self, command_id: str) -> AnsweredCommand | None:
-        """Return the stored answer of a command, if it was answered."""
-        rows = self._select(
-            "SELECT stream_id, version, position, outcome FROM answers WHERE command_id = ?",
-            (command_id,),
-        )
-        if not rows:
-            return None
-        stream_id, version, position, outcome = rows[0]
-        return AnsweredCommand(
-            command_id,
-            stream_id,
-            version,
-            position=position,
-            outcome=orjson.loads(outcome) if outcome else {},
-        )
+    def select_answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
+        """Return the stored answers of those commands that were answered, by id."""
+        found = {}
+        for start in range(0, len(command_ids), _AT_ONCE):
+            some = command_ids[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._select(f"SELECT * FROM answers WHERE command_id IN ({marks})", some)  # noqa: S608
+            for command_id, stream_id, version, position, outcome in rows:
+                found[command_id] = AnsweredCommand(
+                    command_id,
+                    stream_id,
+                    version,
+                    position=position,
+                    outcome=orjson.loads(outcome) if outcome else {},
+                )
+        return found
 
     def select_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped keys of those who have or had one; empty when destroyed."""

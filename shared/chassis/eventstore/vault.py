@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-__all__ = ["ERASED", "SealBroken", "Vault", "seal", "unseal"]
+__all__ = ["ERASED", "Erased", "SealBroken", "Vault", "seal", "unseal"]
 
 _NONCE = 12
 _CACHED = 20_000
@@ -24,11 +24,11 @@ class SealBroken(Exception):
     """Sealed bytes that do not open: changed, moved, or sealed by another key."""
 
 
-class _Erased:
+class Erased:
     """Stands for a key that was destroyed."""
 
 
-ERASED = _Erased()
+ERASED = Erased()
 
 
 def seal(key: AESGCM, plain: bytes, place: bytes) -> bytes:
@@ -66,9 +66,9 @@ class Vault:
         self._cache: OrderedDict[str, AESGCM] = OrderedDict()
         self._lock = Lock()
 
-    def keys(self, subjects: Iterable[str]) -> dict[str, AESGCM | _Erased]:
+    def keys(self, subjects: Iterable[str]) -> dict[str, AESGCM | Erased]:
         """Return the keys of those who have one, `ERASED` for those whose key was destroyed."""
-        found: dict[str, AESGCM | _Erased] = {}
+        found: dict[str, AESGCM | Erased] = {}
         missing = []
         for subject in subjects:
             if cached := self._cache.get(subject):

@@ -87,7 +87,11 @@ class Command(Request):
 
     def issued(self, envelope: Envelope) -> Self:
         """Return this command as issued by `envelope.actor` at `envelope.occurred_at`."""
-        copy = self.model_copy()
+        # Frozen models may share their fields; pydantic's own copy costs several times as much.
+        copy = type(self).__new__(type(self))
+        object.__setattr__(copy, "__dict__", self.__dict__)
+        object.__setattr__(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__)
+        object.__setattr__(copy, "__pydantic_extra__", None)
         object.__setattr__(copy, "__pydantic_private__", {"_envelope": envelope})
         return copy
 
