@@ -16,6 +16,7 @@ from services.analytics.console.client import Api, Problem
 __all__ = ["mount"]
 
 HOME = "/console"
+"""Where the pages are mounted; NiceGUI puts it before the paths of its own links."""
 _STYLE = """
 body { background: #f6f7f7; color: #1f2937 }
 .annals-card { background: white; border: 1px solid #e5e7eb; border-radius: 10px; padding: 16px;
@@ -70,11 +71,12 @@ class _page:  # noqa: N801 - reads as a statement
         ui.add_css(_STYLE)
         ui.page_title(f"{title} · Annals")
         with ui.header().classes("bg-white text-gray-900 border-b items-center gap-6 px-4 py-2"):
-            ui.link("Annals", f"{HOME}/").classes("text-lg font-bold no-underline text-teal-800")
+            ui.link("Annals", "/").classes("text-lg font-bold no-underline text-teal-800")
             for name, path in (("Overview", "/"), ("Leads", "/leads"), ("Customers", "/customers")):
-                ui.link(name, HOME + path).classes("no-underline text-gray-700")
+                ui.link(name, path).classes("no-underline text-gray-700")
             ui.space()
-            ui.link("API", "/docs").classes("no-underline text-gray-500")
+            with ui.element("a").props('href="/docs"').classes("no-underline text-gray-500"):
+                ui.label("API")
         self._column = ui.column().classes("w-full max-w-6xl mx-auto p-4 gap-4")
 
     def __enter__(self) -> None:
@@ -202,17 +204,19 @@ async def _leads(api: Api, wanted: str, token: str) -> None:
 async def _customer(api: Api, account_id: str, as_of: str, time: str) -> None:
     moment = f"{as_of}T23:59:59Z" if len(as_of) == len("2026-01-31") else as_of
     past = {"as_of": moment, "time": time if moment else None}
-    timeline = await api.get(
-        f"/v1/customers/{account_id}/timeline", page_size=200, newest_first="true", **past
-    )
     _looking_back(account_id, as_of, time)
     try:
+        timeline = await api.get(
+            f"/v1/customers/{account_id}/timeline", page_size=200, newest_first="true", **past
+        )
         whole = await api.get(f"/v1/customers/{account_id}/360", **past)
     except Problem:
+        if not moment:
+            raise
         with ui.card().classes("annals-card"):
             ui.label("Not a customer yet at that moment").classes("annals-title")
-    else:
-        _whole(whole)
+        return
+    _whole(whole)
     with _card("Timeline"), ui.timeline(side="right").classes("w-full"):
         for fact in timeline.get("items", []):
             with ui.timeline_entry(
@@ -308,7 +312,7 @@ def _whole(whole: Json) -> None:
 
 
 def _looking_back(account_id: str, as_of: str, time: str) -> None:
-    here = f"{HOME}/customers/{account_id}"
+    here = f"/customers/{account_id}"
 
     def go() -> None:
         asked = {"as_of": moment.value, "time": kind.value} if moment.value else {}
@@ -328,13 +332,13 @@ def _search(label: str, path: str, wanted: str) -> None:
     box = ui.input(label, value=wanted).props("dense clearable").classes("w-full md:w-96")
     box.on(
         "keydown.enter",
-        lambda: ui.navigate.to(f"{HOME}{path}?{urlencode({'q': box.value or ''})}"),
+        lambda: ui.navigate.to(f"{path}?{urlencode({'q': box.value or ''})}"),
     )
 
 
 def _more(path: str, wanted: str, found: Json) -> None:
     if token := found.get("next_page_token"):
-        ui.link("More", f"{HOME}{path}?{urlencode({'q': wanted, 'page_token': token})}")
+        ui.link("More", f"{path}?{urlencode({'q': wanted, 'page_token': token})}")
 
 
 def _card(title: str) -> ui.card:

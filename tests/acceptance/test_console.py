@@ -1,0 +1,92 @@
+"""The console's pages in a real browser."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.acceptance.installation import Installation, installation
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.capability("PLT-17"),
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def annals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return an installation with one customer who was a lead."""
+    with installation(tmp_path_factory.mktemp("annals")) as running:
+        lead = {
+            "lead_id": "wang-fang",
+            "name": "王芳",
+            "company": "晨光设备",
+            "channel": "web_form",
+        }
+        running.post("/v1/leads", lead)
+        running.post("/v1/leads/wang-fang:assign", {"owner_id": "mei"})
+        running.post("/v1/leads/wang-fang:qualify")
+        running.post("/v1/leads/wang-fang:convert", {"account_id": "sunrise"})
+        running.settle()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(annals: Installation) -> Iterator[Page]:
+    """Return a browser's page on the installation."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=list(QUIET))
+        opened = browser.new_page(base_url=str(annals.client.base_url))
+        yield opened
+        browser.close()
+
+
+def test_the_first_page_shows_how_business_goes(page: Page) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("/")
+    assert page.url.endswith("/console/")
+    expect(page.get_by_text("captured so far")).to_be_visible()
+    expect(page.get_by_text("balanced", exact=True)).to_be_visible()
+    expect(page.locator("canvas").first).to_be_visible()
+    assert complaints == []
+
+
+def test_a_customer_is_found_by_a_chinese_name_and_followed_through_time(page: Page) -> None:
+    page.goto("/console/customers")
+    page.get_by_label("Search customers by name").fill("晨光")
+    page.get_by_label("Search customers by name").press("Enter")
+    page.get_by_role("link", name="晨光").click()
+    expect(page.get_by_text("王芳").first).to_be_visible()
+    expect(page.get_by_text("lead converted")).to_be_visible()
+    page.get_by_label("As of the end of").fill("2020-01-01")
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_text("Not a customer yet at that moment")).to_be_visible()
+
+
+def test_a_search_that_finds_nothing_says_so(page: Page) -> None:
+    page.goto('/console/leads?q=nobody"here')
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+
+
+def test_an_unknown_customer_is_told_in_words(page: Page) -> None:
+    page.goto("/console/customers/nobody")
+    expect(page.get_by_text("there is no customer nobody")).to_be_visible()
+
+
+def test_the_api_page_needs_no_network(page: Page) -> None:
+    page.goto("/docs")
+    expect(page.get_by_text("/v1/customers/{account_id}/360")).to_be_visible()
