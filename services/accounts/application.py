@@ -74,6 +74,7 @@ class AccountsApplication(Application):
 
     def set_account_parent(self, command: SetAccountParent) -> Answer:
         def decide(work: Work) -> str:
+            _look_whose_turn(work)
             account = work.load(Account, command.account_id)
             ancestors = list(_ancestors(work, command.parent_id))
             events = account.set_parent(command, ancestors)
@@ -268,6 +269,11 @@ def _ancestors(work: Work, account_id: str | None) -> Iterator[str]:
         account_id = account.parent_id
         if account_id is not None:
             yield account_id
+
+
+def _look_whose_turn(work: Work) -> None:
+    """Note who changed a group last, before any group is looked at: taking the turn relies on it."""
+    work.holder("account_groups", "turn")
 
 
 def _take_turn(work: Work, turn: str) -> None:
