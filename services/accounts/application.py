@@ -272,7 +272,7 @@ def _ancestors(work: Work, account_id: str | None) -> Iterator[str]:
 
 
 def _look_whose_turn(work: Work) -> None:
-    """Note who changed a group last, before any group is looked at: taking the turn relies on it."""
+    """Note who changed a group last before any is looked at: taking the turn relies on it."""
     work.holder("account_groups", "turn")
 
 
