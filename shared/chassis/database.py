@@ -71,7 +71,7 @@ class Database:
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             write = connection.get_execution_options().get(_WRITE)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            _driver(connection).execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
         return cls(engine, exclusive_reads=path is None, syncs=durable and path is not None)
 
@@ -98,11 +98,11 @@ class Database:
         with self._writing, self.engine.connect() as opened:
             connection = opened.execution_options(**{_WRITE: True})
             with self._unsynced(connection, wanted=not durable), connection.begin():
-                self._local.connection = connection
+                self._local.connection, self._local.driver = connection, _driver(connection)
                 try:
                     yield connection
                 finally:
-                    self._local.connection = None
+                    self._local.connection = self._local.driver = None
 
     @contextmanager
     def _unsynced(self, connection: Connection, *, wanted: bool) -> Iterator[None]:
@@ -134,12 +134,12 @@ class Database:
         For the short reads every command makes: a single statement is consistent by itself and
         needs no transaction around it. Inside this thread's transaction it reads there.
         """
-        joined: Connection | None = getattr(self._local, "connection", None)
+        joined: sqlite3.Connection | None = getattr(self._local, "driver", None)
         if joined is not None:
-            return list(_driver(joined).execute(statement, values).fetchall())
+            return joined.execute(statement, values).fetchall()
         if self._exclusive_reads:
             with self.read() as connection:
-                return list(_driver(connection).execute(statement, values).fetchall())
+                return _driver(connection).execute(statement, values).fetchall()
         try:
             raw = self._idle.pop()
         except IndexError:

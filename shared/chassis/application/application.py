@@ -12,7 +12,7 @@ from shared.chassis.clock import Clock, SystemClock
 from shared.chassis.database import Database
 from shared.chassis.eventstore import AnsweredCommand, AppendConflict, CommandRepeated, EventLog
 from shared.chassis.shapes.aggregate import Aggregate
-from shared.chassis.shapes.command import Answer, Command, Envelope
+from shared.chassis.shapes.command import Answer, Command
 from shared.chassis.shapes.errors import Conflict, Refused, Taken, Unavailable
 from shared.events.base import Event
 
