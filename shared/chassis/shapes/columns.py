@@ -30,13 +30,12 @@ class Amount(TypeDecorator[Decimal]):
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         """Turn a Decimal into what the database stores."""
-        if value is None or dialect.name == "postgresql":
-            return value
-        scaled = Decimal(value) * _SCALE
-        whole = int(scaled)
-        if whole != scaled:
+        if value is None:
+            return None
+        whole = int(value * _SCALE)
+        if Decimal(whole) / _SCALE != value:
             raise ValueError(f"{value} has more than four decimals")
-        return whole
+        return value if dialect.name == "postgresql" else whole
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """Turn what the database stores into a Decimal."""
@@ -80,9 +79,8 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Refuse naive moments; write UTC."""
-        if value is None or dialect.name == "postgresql":
-            return value
-        return instant_text(value)
+        text = instant_text(value)
+        return value if dialect.name == "postgresql" else text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read back an aware UTC moment."""

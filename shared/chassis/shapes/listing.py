@@ -6,11 +6,10 @@ of a list). Pages use keyset cursors, so they stay right while rows come and go.
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +28,8 @@ from sqlalchemy import (
     cast,
     desc,
     false,
+    func,
+    literal,
     not_,
     or_,
     select,
@@ -45,6 +46,8 @@ V = TypeVar("V", bound=View)
 
 _SORT_KEYS = 4
 _DEPTH = 20
+_INTEGERS = range(-(2**63), 2**63)
+_AMOUNTS = Decimal(10) ** 14
 _TOKEN = re.compile(
     r"""\s*(?:(?P<op><=|>=|!=|=|<|>|:)|(?P<paren>[()])|"(?P<text>(?:[^"\\]|\\.)*)"|(?P<word>[^\s()<>=!:"]+))"""
 )
@@ -88,7 +91,7 @@ def listed(
         if column.name not in named
     ]
     shape = hashlib.blake2b(
-        orjson.dumps([query.filter, query.order_by, table.name]), digest_size=6
+        orjson.dumps([query.filter, query.order_by or order_by, table.name]), digest_size=6
     ).hexdigest()
     if query.page_token:
         statement = statement.where(_after(order, _opened(query.page_token, shape, order)))
@@ -136,8 +139,9 @@ def _after(order: Sequence[_SortKey], values: Sequence[Any]) -> ColumnElement[bo
             beyond: ColumnElement[bool] = false()
             same = column.is_(None)
         else:
-            beyond = or_(column < value if key.descending else column > value, column.is_(None))
-            same = column == value
+            there = literal(value, column.type)
+            beyond = or_(column < there if key.descending else column > there, column.is_(None))
+            same = column == there
         alternatives.append(and_(*equal, beyond))
         equal.append(same)
     return or_(*alternatives)
@@ -160,7 +164,7 @@ def _opened(token: str, shape: str, order: Sequence[_SortKey]) -> list[Any]:
             None if v is None else _value(key.column, str(v))
             for key, v in zip(order, plain, strict=True)
         ]
-    except (ValueError, binascii.Error, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise Invalid.one("page_token", "is not a token this list gave") from error
 
 
@@ -172,12 +176,9 @@ def _value(column: Any, text: str) -> Any:
     """Return the filter's text as a value of the column's type; ValueError when it is none."""
     kind = column.type
     if isinstance(kind, Instant):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError(f"{text!r} needs a time zone, e.g. 2026-01-31T00:00:00Z")
-        return moment
+        return _moment(text)
     if isinstance(kind, Amount):
-        return Decimal(text)
+        return _amount(text)
     if isinstance(kind, Date):
         return date.fromisoformat(text)
     if isinstance(kind, Boolean):
@@ -185,10 +186,35 @@ def _value(column: Any, text: str) -> Any:
             raise ValueError(f"{text!r} is neither true nor false")
         return text.lower() in {"true", "1"}
     if isinstance(kind, Integer):
-        return int(text)
+        number = int(text)
+        if number not in _INTEGERS:
+            raise ValueError(f"{text} is out of range")
+        return number
     if isinstance(kind, Float):
         return float(text)
     return text
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} needs a time zone, e.g. 2026-01-31T00:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is out of range") from error
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not a number") from error
+    if not amount.is_finite() or amount.copy_abs() >= _AMOUNTS:
+        raise ValueError(f"{text} is out of range")
+    if amount != round(amount, 4):
+        raise ValueError(f"{text} has more than four decimals")
+    return amount
 
 
 class _Filter:
@@ -230,7 +256,8 @@ class _Filter:
 
     def _one(self, depth: int) -> ColumnElement[bool]:
         if self._word("NOT"):
-            return not_(self._one(depth + 1) if depth < _DEPTH else self._either(depth + 1))
+            denied = self._one(depth + 1) if depth < _DEPTH else self._either(depth + 1)
+            return not_(func.coalesce(denied, false()))
         kind, value = self._next("a field")
         if (kind, value) == ("paren", "("):
             inner = self._either(depth + 1)
@@ -249,19 +276,21 @@ class _Filter:
         return self._comparison(self._columns[value], op, None if absent else operand)
 
     def _comparison(self, column: Any, op: str, operand: str | None) -> ColumnElement[bool]:
+        listed = isinstance(column.type, JSON)
         if operand is None:
             if op not in {"=", "!="}:
                 raise Invalid.one("filter", f"{column.name} {op} null says nothing")
-            return column.is_(None) if op == "=" else column.is_not(None)  # type: ignore[no-any-return]
-        if isinstance(column.type, JSON) or op == ":":
-            if op != ":":
-                raise Invalid.one("filter", f"{column.name} is a list: use ':'")
-            within = cast(column, String)
-            needle = orjson.dumps(operand).decode() if isinstance(column.type, JSON) else operand
-            return within.icontains(needle, autoescape=True)
+            empty = cast(column, String) == "null" if listed else false()
+            return or_(column.is_(None), empty) if op == "=" else not_(or_(column.is_(None), empty))
+        if listed != (op == ":") and not isinstance(column.type, String):
+            what = "a list: use ':'" if listed else "neither text nor a list: ':' says nothing"
+            raise Invalid.one("filter", f"{column.name} is {what}")
+        if op == ":":
+            needle = orjson.dumps(operand).decode() if listed else operand
+            return cast(column, String).icontains(needle, autoescape=True)
         try:
-            value = _value(column, operand)
-        except (ValueError, InvalidOperation) as error:
+            value = literal(_value(column, operand), column.type)
+        except ValueError as error:
             raise Invalid.one("filter", f"{column.name}: {error}") from error
         match op:
             case "=":
