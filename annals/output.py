@@ -154,14 +154,14 @@ def rebuilt_document(service: str, rebuilt: Rebuilt) -> dict[str, Any]:
 
 
 def rebuilt_line(service: str, rebuilt: Rebuilt) -> dict[str, Any]:
-    """Return the same for people: a fingerprint to compare by eye, and the verdict of a check."""
+    """Return the same for people: when it was checked, with a fingerprint and the verdict."""
     return {
         "service": service,
         "read model": rebuilt.projection,
         "facts": rebuilt.facts,
         "rows": rebuilt.rows,
         "seconds": round(rebuilt.seconds, 2),
-        "fingerprint": rebuilt.digest[:12],
+        "fingerprint": (rebuilt.digest or "")[:12],
         "": {None: "rebuilt", True: "equal", False: "DIFFERS"}[rebuilt.equal],
     }
 

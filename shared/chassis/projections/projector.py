@@ -62,6 +62,8 @@ Touched = Sequence[tuple[Recorded[Event], Iterable[Key]]]
 def touches(projection: type[Projection], batch: Sequence[Recorded[Event]]) -> Touched:
     """Return the facts a read model folds, each with the distinct keys it touches."""
     folds = projection.folds
+    if projection.once:
+        return [(r, projection.keys(r)) for r in batch if type(r.event) in folds]
     return [
         (recorded, dict.fromkeys(projection.keys(recorded)))
         for recorded in batch

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Table, func, select, text
 
 from shared.chassis import tracking
 from shared.chassis.database import Database
@@ -65,15 +65,15 @@ class Source(Protocol):
 class Rebuilt:
     """What came of one read model.
 
-    `facts` counts what it folded, `seconds` its share of the work; `equal` is None when it was not
-    compared.
+    `facts` counts what it folded, `seconds` its share of the work. The digests and `equal` are None
+    when it was not compared.
     """
 
     projection: str
     facts: int
     rows: int
     seconds: float
-    digest: str
+    digest: str | None = None
     equal: bool | None = None
     live_digest: str | None = None
 
@@ -245,8 +245,8 @@ class _Copy:
             if not check:
                 tracking.advance(connection, name, context, applied)
         self.flush(connection)
-        count, mine = digest(connection, self.table)
         if check:
+            count, mine = digest(connection, self.table)
             _, other = digest(connection, self.projection.table)
             return Rebuilt(name, self.facts, count, self.seconds, mine, mine == other, other)
         self.projection.table.drop(connection)
@@ -255,7 +255,8 @@ class _Copy:
             index.create(connection)
         for letter in parking.letters(connection, name):
             parking.remove(connection, letter)
-        return Rebuilt(name, self.facts, count, self.seconds, mine)
+        counted = select(func.count()).select_from(self.projection.table)
+        return Rebuilt(name, self.facts, connection.execute(counted).scalar_one(), self.seconds)
 
 
 def digest(connection: Connection, table: Table) -> tuple[int, str]:

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from sqlalchemy import BigInteger, Dialect, Numeric, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["Amount", "Instant"]
+__all__ = ["Amount", "Instant", "JsonText", "instant_of", "instant_text"]
 
 _SCALE = 10_000
 
@@ -63,6 +64,17 @@ def instant_text(value: datetime | None) -> str | None:
 def instant_of(text: str | None) -> datetime | None:
     """Return the moment that `instant_text` wrote."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON document that is written as the text it comes as, and read as what it says."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read the document."""
+        return None if value is None else orjson.loads(value)
 
 
 class Instant(TypeDecorator[datetime]):

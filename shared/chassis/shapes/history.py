@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from shared.chassis.shapes.columns import Instant
+from shared.chassis.shapes.columns import Instant, JsonText
 from shared.chassis.shapes.errors import Invalid
 from shared.chassis.shapes.projection import Key, Projection, Row
 from shared.chassis.shapes.query import Past
@@ -51,7 +50,7 @@ facts = Table(
     Column("import_id", String),
     Column("rule", String),
     Column("erased", Boolean, nullable=False),
-    Column("data", JSON, nullable=False),
+    Column("data", JsonText, nullable=False),
     Index("facts_occurred", "occurred_at"),
     Index("facts_recorded", "recorded_at"),
 )
@@ -81,6 +80,7 @@ class Facts(Projection):
     @staticmethod
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         """Keep the fact."""
+        event = recorded.event
         return {
             "context": recorded.context,
             "position": recorded.position,
@@ -96,7 +96,7 @@ class Facts(Projection):
             "import_id": recorded.import_id,
             "rule": recorded.rule,
             "erased": recorded.erased,
-            "data": recorded.event.model_dump(mode="json", exclude_none=True),
+            "data": event.__pydantic_serializer__.to_json(event, exclude_none=True).decode(),
         }
 
 
