@@ -53,7 +53,7 @@ class Database:
         arguments: dict[str, Any] = {
             "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False},
             "json_serializer": lambda value: orjson.dumps(value).decode(),
-            "json_deserializer": orjson.loads,
+            "json_deserializer": _from_json,
         }
         if path is None:
             engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
@@ -184,6 +184,15 @@ def short(connection: Connection, statement: str, *rows: Sequence[Any]) -> list[
         driver.executemany(statement, rows)
         return []
     return driver.execute(statement, *rows).fetchall()
+
+
+def _from_json(stored: Any) -> Any:
+    try:
+        return orjson.loads(stored)
+    except orjson.JSONDecodeError:
+        if isinstance(stored, int | float):  # SQLite keeps a JSON column's bare numbers as numbers
+            return stored
+        raise
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
