@@ -102,4 +102,7 @@ class Script:
         context, _, rpc = call.partition(".")
         command_id = derived_id(at, "demo", self._seed, self.name, str(len(self.acts)), call)
         given = {name: value for name, value in request.items() if value is not None}
-        self.acts.append(Act(at, command_id, context, rpc, given, by, (self.name, *lanes), refused))
+        if context == "leads" and rpc != "CaptureLead":
+            lanes = (*lanes, f"hands:{by}")  # what they may hold depends on their acts' order
+        lanes = (self.name, *lanes)
+        self.acts.append(Act(at, command_id, context, rpc, given, by, lanes, refused))

@@ -156,9 +156,7 @@ def _wait_in_pool(plot: Plot, lead: Lead) -> None:
 
 def _claim(plot: Plot, lead: Lead, rep: str, at: datetime, refused: str | None = None) -> None:
     plot.claims[rep, at.date()] += refused is None
-    lead.script.do(
-        "leads.ClaimLead", rep, at, refused=refused, lanes=(f"book:{rep}",), lead_id=lead.id
-    )
+    lead.script.do("leads.ClaimLead", rep, at, refused=refused, lead_id=lead.id)
 
 
 def _colleague(lead: Lead, rep: str) -> str:
@@ -296,7 +294,7 @@ def _release(plot: Plot, lead: Lead, rep: str) -> None:
 
 
 def _perhaps_find_another(plot: Plot, lead: Lead, rep: str, chance: float) -> None:
-    if lead.script.rng.random() > chance:
+    if lead.pool == POOL_DORMANT or lead.script.rng.random() > chance:
         return
     other = _colleague(lead, rep)
     _claim(plot, lead, other, lead.script.diary.wait(2, 15))
