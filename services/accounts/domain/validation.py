@@ -7,6 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.accounts.domain.profile import Profile
 from shared.chassis.shapes import FieldViolation, Invalid
+from shared.chassis.shapes.contact import is_e164, is_plain_email
 
 __all__ = ["reachable"]
 
@@ -30,6 +31,8 @@ def reachable(profile: Profile, country: str) -> dict[str, Any]:
 
 
 def _phone(text: str, country: str, field: str, found: list[FieldViolation]) -> str:
+    if is_e164(text):
+        return text
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
@@ -42,6 +45,8 @@ def _phone(text: str, country: str, field: str, found: list[FieldViolation]) -> 
 
 def _email(text: str, country: str, field: str, found: list[FieldViolation]) -> str:
     del country
+    if is_plain_email(text):
+        return text
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:

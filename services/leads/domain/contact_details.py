@@ -2,21 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 import phonenumbers
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from phonenumbers import PhoneMetadata
+from email_validator import EmailNotValidError, validate_email
 
 from shared.chassis.shapes import FieldViolation
+from shared.chassis.shapes.contact import is_e164, is_plain_email
 
 _Found = list[FieldViolation]
 
-_INTERNATIONAL = re.compile(r"\+([1-9][0-9]{6,14})", re.ASCII)
-_PLAIN_EMAIL = re.compile(
-    r"[a-z0-9][a-z0-9_+-]{0,30}(?:\.[a-z0-9_+-]{1,20})?@((?:[a-z0-9]{1,30}\.){1,3}([a-z]{2,12}))",
-    re.ASCII,
-)
 _PLATFORMS = {
     "wechat": re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}", re.ASCII),
     "qq": re.compile(r"[1-9][0-9]{4,11}", re.ASCII),
@@ -34,7 +28,7 @@ def read_phones(
     """Return the numbers in E.164, each once; what cannot be read is added to `found`."""
     read: dict[str, None] = {}
     for index, text in enumerate(texts):
-        if _is_international(text):
+        if is_e164(text):
             read[text] = None
             continue
         try:
@@ -54,8 +48,7 @@ def read_emails(texts: Iterable[str], found: _Found, path: str = "emails") -> tu
     """Return the addresses with their domain in lower case, each once."""
     read: dict[str, None] = {}
     for index, text in enumerate(texts):
-        plain = _PLAIN_EMAIL.fullmatch(text)
-        if plain and plain[2] not in _SPECIAL_ENDINGS and plain[1] not in SPECIAL_USE_DOMAIN_NAMES:
+        if is_plain_email(text):
             read[text] = None
             continue
         try:
@@ -81,37 +74,3 @@ def read_platform_ids(
         else:
             read[platform] = own
     return read
-
-
-_SPECIAL_ENDINGS = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
-
-
-def _is_international(text: str) -> bool:
-    """Whether the text is a valid number in E.164 beyond doubt; the library decides the rest."""
-    match = _INTERNATIONAL.fullmatch(text)
-    if match is None:
-        return False
-    digits = match[1]
-    for length in (1, 2, 3):
-        if int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-            return bool(_plan(int(digits[:length])).fullmatch(digits, length))
-    return False
-
-
-@cache
-def _plan(calling_code: int) -> re.Pattern[str]:
-    """Return the fixed and mobile numbers of the country that is first under a calling code.
-
-    Numbers that start like a national prefix are left out: the library may strip it.
-    """
-    region = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[calling_code][0]
-    plan = PhoneMetadata.metadata_for_region(region)
-    if plan is None:
-        return re.compile(r"(?!)")
-    patterns = [
-        kind.national_number_pattern
-        for kind in (plan.fixed_line, plan.mobile)
-        if kind is not None and kind.national_number_pattern
-    ]
-    barred = f"(?!{plan.national_prefix_for_parsing})" if plan.national_prefix_for_parsing else ""
-    return re.compile(f"{barred}(?:{'|'.join(patterns) or '(?!)'})", re.ASCII)
