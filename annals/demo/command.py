@@ -82,7 +82,9 @@ def _perform(settings: Settings, journal: Journal, *, keep_running: bool) -> boo
         performance.end()
     for failure in performance.failures:
         output.warn(failure)
-    if not started or (performance.failures and not (journal.is_over and keep_running)):
+    if surprises := len(journal.surprises):
+        output.warn(f"{surprises} acts went otherwise than told; {_JOURNAL} names them")
+    if not started or performance.failures or (journal.surprises and not keep_running):
         raise typer.Exit(FAILED)
     return ran_already
 

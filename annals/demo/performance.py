@@ -68,7 +68,6 @@ class Performance:
             self.failures += _parked(services)
         refused = tally.refused.total()
         output.say(f"{tally.acts - refused:,} acts accepted, {refused:,} refused as expected")
-        self.failures += self._journal.surprises
 
     def end(self) -> None:
         """Leave off, if it is still going on."""
