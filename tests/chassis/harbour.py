@@ -39,6 +39,10 @@ class BoatLeft(Event, topic="harbour.BoatLeft.v1"):
     berth: str
 
 
+class BoatSunk(Event, topic="harbour.BoatSunk.v1"):
+    """It is no more."""
+
+
 class BuildBoat(Command):
     boat_id: str
     name: str = "Möwe"

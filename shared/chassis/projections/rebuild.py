@@ -183,7 +183,7 @@ class _Copy:
 
     def fold(self, connection: Connection, batch: Sequence[Recorded[Event]]) -> None:
         started = time.perf_counter()
-        touched = touches(self.projection, batch)
+        touched = self._touched(batch)
         if self.projection.once:
             self._make(touched)
         else:
@@ -192,6 +192,17 @@ class _Copy:
             self.flush(connection)
         self.seconds += time.perf_counter() - started
         self.facts += len(touched)
+
+    def _touched(self, batch: Sequence[Recorded[Event]]) -> Touched:
+        try:
+            return touches(self.projection, batch)
+        except Exception:
+            for fact in batch:
+                try:
+                    touches(self.projection, [fact])
+                except Exception as error:
+                    raise CannotFold(self.projection.name, fact, error) from error
+            raise
 
     def _make(self, touched: Touched) -> None:
         fold, made = self.projection.fold, self._made.append
