@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.figures import OUT, Figure, show, write
 
 BENCHMARKS = {
+    "machine": "benchmarks.machine",
     "commands": "benchmarks.commands",
     "import": "benchmarks.imports",
     "rebuild": "benchmarks.rebuilds",

@@ -1,7 +1,7 @@
 """A company of any size, made with the product's own commands, for benchmarks to look at."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,6 @@ from services.leads.commands import ImportedConversion, ImportLead
 from services.pipeline.commands import ImportOpportunity, Outcome
 from services.support.commands import ImportTicket
 from shared.chassis.api.identity import DEVELOPMENT_ADMINISTRATOR
-from shared.chassis.clock import Clock
 from shared.chassis.projections.rebuild import Rebuilt, rebuild
 from shared.chassis.service import OpenService, open_service
 from shared.chassis.shapes import Command, Envelope, Refused
@@ -206,30 +205,34 @@ def _day(moment: datetime) -> date:
 
 @dataclass
 class World:
-    """All services on the files of one folder.
-
-    Args:
-        services: the open services by name.
-        customers: how many customers there are.
-        lived: every how many'th of them has a whole life.
-    """
+    """All services on the files of one folder."""
 
     services: Mapping[str, OpenService]
-    customers: int
-    lived: int
+
+    @classmethod
+    def open(cls, folder: Path) -> "World":
+        """Open every service."""
+        clock = _Stopped()
+        return cls(
+            {
+                service.name: open_service(service, folder, clock, durable=False)
+                for service in service_values()
+            }
+        )
 
     @classmethod
     def build(cls, folder: Path, customers: int, lived: int) -> "World":
-        """Make the company's facts; the read models stay empty until `fold_all`.
+        """Make a company's facts; the read models stay empty until `fold_all`.
+
+        Args:
+            folder: an empty one.
+            customers: how many customers there are.
+            lived: every how many'th of them has a whole life.
 
         Raises:
             Refused: a command of this module is no longer what its service takes.
         """
-        clock: Clock = _Stopped()
-        services = {
-            service.name: open_service(service, folder, clock, durable=False)
-            for service in service_values()
-        }
+        world = cls.open(folder)
         batches: dict[str, list[Command]] = defaultdict(list)
         for number in range(customers):
             life = [*_opened(number), *(_lived(number) if number % lived == 0 else ())]
@@ -237,11 +240,11 @@ class World:
                 batches[context].append(_issued(command, f"bench-{number}-{place}", at))
             for context, batch in batches.items():
                 if len(batch) >= _BATCH:
-                    _store(services[context], batch)
+                    _store(world.services[context], batch)
                     batch.clear()
         for context, batch in batches.items():
-            _store(services[context], batch)
-        return cls(services, customers, lived)
+            _store(world.services[context], batch)
+        return world
 
     @property
     def facts(self) -> int:
@@ -254,13 +257,17 @@ class World:
             opened.close()
 
 
-def fold_all(services: Mapping[str, OpenService]) -> list[Rebuilt]:
-    """Rebuild every read model of every service."""
+def fold_all(
+    services: Mapping[str, OpenService], names: Iterable[str] | None = None
+) -> list[Rebuilt]:
+    """Rebuild every read model of these services, of all when None are named."""
     logs = {name: opened.log for name, opened in services.items()}
     return [
         report
-        for opened in services.values()
-        for report in rebuild(opened.views_database, opened.service.projections, logs)
+        for name in names or services
+        for report in rebuild(
+            services[name].views_database, services[name].service.projections, logs
+        )
     ]
 
 
