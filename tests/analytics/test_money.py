@@ -77,8 +77,8 @@ def test_plan_stands_against_receipt_and_the_rest_is_forecast() -> None:
     firm.settle()
     seen = ledger(firm)
     assert [(p.paid.amount, p.outstanding.amount, p.status) for p in seen.plan] == [
-        (100, 0, "paid"),
-        (30, 70, "partly_paid"),
+        (Decimal(100), Decimal(0), "paid"),
+        (Decimal(30), Decimal(70), "partly_paid"),
     ]
     assert [(f.month, f.expected) for f in seen.forecast] == [("2026-04", euro("70"))]
 
@@ -108,4 +108,4 @@ def test_a_bounced_payment_is_owed_again_but_was_paid_then() -> None:
     firm.settle()
     assert [p.outstanding.amount for p in ledger(firm).plan] == [100]
     then = ledger(firm, as_of=(NOON + 2 * DAY).isoformat())
-    assert [(p.outstanding.amount, p.status) for p in then.plan] == [(0, "paid")]
+    assert [(p.outstanding.amount, p.status) for p in then.plan] == [(Decimal(0), "paid")]
