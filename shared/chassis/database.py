@@ -40,6 +40,7 @@ class Database:
         self._exclusive_reads = exclusive_reads
         self._local = threading.local()
         self._idle: deque[sqlite3.Connection] = deque()
+        self._writer: Connection | None = None
 
     @classmethod
     def sqlite(cls, path: Path | None, *, durable: bool = True) -> "Database":
@@ -95,14 +96,32 @@ class Database:
         if joined is not None:
             yield joined
             return
-        with self._writing, self.engine.connect() as opened:
-            connection = opened.execution_options(**{_WRITE: True})
-            with self._unsynced(connection, wanted=not durable), connection.begin():
-                self._local.connection, self._local.driver = connection, _driver(connection)
-                try:
-                    yield connection
-                finally:
-                    self._local.connection = self._local.driver = None
+        with (
+            self._writing,
+            self._writer_kept() as connection,
+            self._unsynced(connection, wanted=not durable),
+            connection.begin(),
+        ):
+            self._local.connection, self._local.driver = connection, _driver(connection)
+            try:
+                yield connection
+            finally:
+                self._local.connection = self._local.driver = None
+
+    @contextmanager
+    def _writer_kept(self) -> Iterator[Connection]:
+        """Give the writer's connection: kept open, for opening one takes longer than most writes.
+
+        After a failure it is closed, so that nothing of a failed transaction can linger.
+        """
+        if self._writer is None:
+            self._writer = self.engine.connect().execution_options(**{_WRITE: True})
+        try:
+            yield self._writer
+        except BaseException:
+            self._writer.close()
+            self._writer = None
+            raise
 
     @contextmanager
     def _unsynced(self, connection: Connection, *, wanted: bool) -> Iterator[None]:
@@ -155,6 +174,10 @@ class Database:
         """Close every connection that is not in use."""
         while self._idle:
             self._idle.pop().close()
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self.engine.dispose()
 
 
