@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, String, Table, inspect, text
 
 from shared.chassis import tracking
 from shared.chassis.projections import rebuild as rebuilding
 from shared.chassis.projections.rebuild import CannotFold, Rebuilt, digest, rebuild
 from shared.chassis.shapes import Key, Projection, Row
-from shared.events.base import Event, Recorded
+from shared.events.base import Event, Recorded, upcaster
 from tests.chassis.harbour import BoatBuilt, BoatMoored, BoatSunk, CargoLoaded
 from tests.chassis.quay import HISTORIES, PROJECTIONS, Boats, Loads, Quay, Visits
 
@@ -196,6 +196,41 @@ def test_what_is_rebuilt_counts_as_applied(quay: Quay) -> None:
     assert quay.rows(Boats)["tern",]["loads"] == [60, 9]
     quay.follow()
     assert quay.rows(Boats)["tern",]["loads"] == [60, 9]
+
+
+class LightSeen(Event, topic="harbour.LightSeen.v2"):
+    colour: str
+
+
+@upcaster("harbour.LightSeen.v1", LightSeen)
+def _when_there_was_one_lamp(_: dict[str, Any]) -> dict[str, Any]:
+    return {"colour": "white"}
+
+
+class Lights(Projection):
+    table = Table("lights", MetaData(), Column("colour", String, primary_key=True))
+    events = (LightSeen,)
+
+    @staticmethod
+    def keys(recorded: Recorded[Any]) -> Sequence[Key]:
+        return [(recorded.event.colour,)]
+
+    @staticmethod
+    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
+        return {}
+
+
+def test_a_fact_stored_under_an_earlier_version_is_rebuilt_too(quay: Quay) -> None:
+    quay.write(("mole", LightSeen(colour="red")), ("mole", LightSeen(colour="green")))
+    with quay.opened.log_database.transaction() as connection:
+        connection.execute(
+            text("UPDATE events SET topic = 'harbour.LightSeen.v1' WHERE position = 9")
+        )
+    with quay.views.transaction() as connection:
+        Lights.table.create(connection)
+    (report,) = rebuild(quay.views, [Lights], {"harbour": quay.log})
+    assert report.facts == 2
+    assert set(quay.rows(Lights)) == {("white",), ("green",)}
 
 
 def test_facts_that_no_read_model_folds_are_passed_over(quay: Quay) -> None:

@@ -60,11 +60,9 @@ class Hindsight:
             about: fold only what concerns these ids; None folds everything.
         """
         if about is not None:
-            side = self._spare.pop() if self._spare else self._empty()
-            with side.transaction() as connection, _undone(connection):
+            with self._lent() as side, side.transaction() as connection, _undone(connection):
                 fold_into(self._projector, connection, history(live, moment, time, about))
                 yield connection
-            self._spare.append(side)
             return
         with self._lock:
             count = live.execute(select(func.count()).select_from(facts)).scalar_one()
@@ -83,6 +81,18 @@ class Hindsight:
         with side.transaction() as connection:
             fold_into(self._projector, connection, history(live, moment, time))
         return side
+
+    @contextmanager
+    def _lent(self) -> Iterator[Database]:
+        """Lend an empty database to one question; it gives it back empty."""
+        try:
+            side = self._spare.pop()
+        except IndexError:
+            side = self._empty()
+        try:
+            yield side
+        finally:
+            self._spare.append(side)
 
     def _empty(self) -> Database:
         side = Database.sqlite(None)
