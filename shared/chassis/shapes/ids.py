@@ -1,7 +1,7 @@
 """Identifiers: time-ordered UUIDs, fresh or derived."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -25,7 +25,7 @@ def derived_id(at: datetime, *names: str) -> str:
         at: aware moment; its milliseconds since 1970 become the sort prefix.
         names: what distinguishes this id, e.g. policy name and event id.
     """
-    millis = max(0, int((at - _EPOCH).total_seconds() * 1000)) & 0xFFFF_FFFF_FFFF
+    millis = max(0, (at - _EPOCH) // _MILLISECOND) & 0xFFFF_FFFF_FFFF
     digest = int.from_bytes(hashlib.sha256("\x1f".join(names).encode()).digest()[:10], "big")
     low = digest & 0x3FFF_FFFF_FFFF_FFFF
     high = (digest >> 62) & 0x0FFF
@@ -33,3 +33,4 @@ def derived_id(at: datetime, *names: str) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
