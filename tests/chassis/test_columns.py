@@ -74,7 +74,7 @@ def test_more_decimals_than_four_are_an_error(dialect: Any, wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "stored"), zip(DIALECTS, [15_000, Decimal("1.5")], strict=True)
+    ("dialect", "stored"), list(zip(DIALECTS, [15_000, Decimal("1.5")], strict=True))
 )
 def test_zeros_behind_the_fourth_decimal_are_none(dialect: Any, stored: Any) -> None:
     assert Amount().process_bind_param(Decimal("1.500000"), dialect) == stored
