@@ -26,7 +26,7 @@ def service_follows(plot: Plot, customer: Customer, contract: Found) -> None:
     """Tell how a customer is looked after while a contract runs."""
     script = customer.lead.script
     _get_to_know(plot, customer, script.diary.aside())
-    for number in range(script.rng.choice((0, 1, 1, 2, 2, 3, 4))):
+    for number in range(script.rng.choice((0, 1, 2, 2, 3))):
         diary = script.diary.aside()
         diary.place = STAFF[customer.lead.region.agent].place
         diary.pass_days(script.rng.randint(5, 60) + 45 * number)
@@ -122,7 +122,7 @@ def _ticket(plot: Plot, customer: Customer, contract: Found, diary: Diary) -> No
     _answer(ticket, ending)
     ticket.resolve()
     if ending == "quiet":
-        diary.pass_days(8)
+        diary.pass_days(9)
     else:
         ticket.close()
     if ending == "reopened":
@@ -195,7 +195,7 @@ def _call_back(ticket: Case) -> None:
     """Handle the complaint that a policy opens after a low score."""
     complaint = Found("support", "ListTickets", f'parent_id = "{ticket.id}"', "ticket_id")
     lead, diary = ticket.customer.lead, ticket.diary
-    diary.wait(1, 2)
+    diary.wait(2, 3)
     for call, request in (
         ("AssignTicket", {"employee_id": SERVICE_MANAGER}),
         ("ReplyToTicket", {"message": lead.say(words.REPLIES)}),

@@ -23,6 +23,7 @@ __all__ = [
     "RECYCLED_AFTER",
     "REGIONS",
     "SERVICE_MANAGER",
+    "SHANGHAI",
     "SLA_GOLD",
     "SLA_STANDARD",
     "STAFF",

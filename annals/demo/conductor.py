@@ -3,9 +3,10 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -14,8 +15,9 @@ from annals.demo.journal import Journal
 
 __all__ = ["Conductor", "Stage", "Tally"]
 
-_MONDAY = 1
-"""When read models catch up, for some decisions look there."""
+_MONDAY, _WEDNESDAY, _FRIDAY = 1, 3, 5
+_DAY = timedelta(days=1)
+_FIRST_DAYS = 3 * _DAY
 
 
 class Stage(Protocol):
@@ -30,7 +32,7 @@ class Stage(Protocol):
         ...
 
     def rest(self) -> None:
-        """Wait until read models, too, know everything."""
+        """Wait until, besides, read models know everything."""
         ...
 
     def perform(self, act: Act, request: Mapping[str, Any]) -> str | None:
@@ -57,9 +59,12 @@ class Tally:
 class Conductor:
     """Plays acts on a stage, several at a time, those of one lane one after another.
 
-    A day begins once all that was due before it has happened. Whoever is interrupted plays the
-    unfinished day again: accepted commands are repeated with their ids, which changes nothing, and
-    refused ones are not, for what refused them may be gone.
+    Mondays, Wednesdays and Fridays, or the next days of acts, begin once policies have reacted to
+    all before and no deadline is due; Mondays, and the first days after each start, once read
+    models know everything as well. What builds on a reaction is told two days later or more.
+
+    Whoever is interrupted plays the unfinished day again: accepted commands are repeated with their
+    ids, which changes nothing, and refused ones are not, for what refused them may be gone.
 
     Args:
         stage: where.
@@ -81,6 +86,7 @@ class Conductor:
         self._width = width
         self._told = told
         self._found: dict[Found, str] = {}
+        self._settled_on = self._rested_on = date.min
 
     def play(self, acts: Sequence[Act], ends: datetime) -> Tally:
         """Play the acts that are not played yet.
@@ -93,24 +99,32 @@ class Conductor:
             What came of the whole story, whoever played which part of it.
         """
         tally = Tally(ends.date())
+        started: date | None = None
         with ThreadPoolExecutor(self._width, thread_name_prefix="act") as crew:
             for day, of_the_day in groupby(acts, key=lambda act: act.at.date()):
                 todays = list(of_the_day)
                 if not self._journal.has_played(day):
-                    self._stage.turn(datetime.combine(day, time(), UTC))
-                    self._stage.settle()
-                    if day.isoweekday() == _MONDAY:
-                        self._stage.rest()
+                    started = started or day
+                    self._begin(day, is_first=day < started + _FIRST_DAYS)
                     self._play_day(crew, todays)
                     self._journal.day_is_over(day)
                 tally = _counted(tally, day, todays)
                 self._told(tally)
         self._stage.turn(ends)
-        self._stage.settle()
+        self._stage.rest()
         self._stage.turn(None)
         self._stage.rest()
         self._journal.story_is_over()
         return tally
+
+    def _begin(self, day: date, *, is_first: bool) -> None:
+        self._stage.turn(datetime.combine(day, time(), UTC))
+        if is_first or self._rested_on < _latest(day, {_MONDAY}):
+            self._stage.rest()
+            self._rested_on = self._settled_on = day
+        elif self._settled_on < _latest(day, {_MONDAY, _WEDNESDAY, _FRIDAY}):
+            self._stage.settle()
+            self._settled_on = day
 
     def _play_day(self, crew: ThreadPoolExecutor, acts: Sequence[Act]) -> None:
         """Start each act once those before it in its lanes are done."""
@@ -154,6 +168,13 @@ class Conductor:
                 raise LookupError(f"{value.rpc} finds nothing with {value.filter}")
             self._found[value] = id
         return self._found[value]
+
+
+def _latest(day: date, weekdays: AbstractSet[int]) -> date:
+    """Return the day itself, or the last one before it, that is one of these days of the week."""
+    while day.isoweekday() not in weekdays:
+        day -= _DAY
+    return day
 
 
 def _counted(tally: Tally, day: date, acts: Sequence[Act]) -> Tally:

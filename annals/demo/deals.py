@@ -11,9 +11,9 @@ from annals.demo.plot import Customer, Offer, Plot, money
 __all__ = ["deal_follows", "service_deal_follows"]
 
 _DEALS = (
-    ("won", 37), ("won_revised", 8), ("won_after_expiry", 4), ("won_second_quote", 3),
-    ("won_reopened", 3), ("lost_early", 17), ("lost_rejected", 12), ("lost_silent", 7),
-    ("stuck", 7), ("hurried", 2),
+    ("won", 24), ("won_revised", 5), ("won_after_expiry", 3), ("won_second_quote", 2),
+    ("won_reopened", 2), ("lost_early", 27), ("lost_rejected", 16), ("lost_silent", 10),
+    ("stuck", 9), ("hurried", 2),
 )  # fmt: skip
 _CHECKLIST = ["决策人已确认"]
 _USUAL_DAYS, _SHORT_DAYS = 45, 14
@@ -56,8 +56,8 @@ def deal_follows(plot: Plot, customer: Customer, opportunity_id: str, offer: Off
     diary = script.diary
     ending = plot.draw("deal", _DEALS)
     if ending == "hurried":
-        deal.move("negotiation", diary.wait(1, 3), refused="MoveIsNotAllowed")
-    deal.move("needs", diary.wait(1, 8))
+        deal.move("negotiation", diary.wait(2, 4), refused="MoveIsNotAllowed")
+    deal.move("needs", diary.wait(2, 8))
     if ending == "stuck":
         return
     if ending == "lost_early":

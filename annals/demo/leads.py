@@ -14,6 +14,7 @@ from annals.demo.company import (
     POOL_EVENTS,
     POOL_PUBLIC,
     RECYCLED_AFTER,
+    SHANGHAI,
 )
 from annals.demo.deals import deal_follows
 from annals.demo.plot import Customer, Lead, Plot, money
@@ -37,10 +38,12 @@ _PUT_ASIDE = {"event", "card"}
 
 _POOLED = (("claimed", 66), ("unclaimed", 26), ("raced", 5), ("too_early", 3))
 _OWNED = (
-    ("disqualified", 37), ("ignored", 20), ("converted", 12), ("nurtured", 11), ("cooled_off", 7),
+    ("disqualified", 36), ("ignored", 28), ("converted", 11), ("nurtured", 8), ("cooled_off", 5),
     ("released", 5), ("without_deal", 2), ("reopened", 2), ("joins", 2), ("rescued", 1),
     ("reverted", 1),
 )  # fmt: skip
+_BRIEF = 0.7
+"""How often one conversation is enough."""
 _ECHO = (("none", 89), ("refused", 5), ("merged", 4), ("customer", 2))
 
 
@@ -112,8 +115,9 @@ def live(plot: Plot, lead: Lead) -> None:
 def wake_the_dormant(plot: Plot) -> None:
     """Let reps go through old leads, a few too many at a time."""
     for leads, rep in zip(_handfuls(plot.dormant), plot.reps(), strict=False):
-        diary = leads[-1].script.diary
-        diary.wait(1, 4)
+        diary = leads[-1].script.diary.aside()
+        diary.place = SHANGHAI  # where the pool's days are counted
+        diary.wait(2, 5)
         for number, lead in enumerate(leads):
             if number == DORMANT_PER_DAY:
                 _claim(plot, lead, rep, diary.minutes(2, 5), refused="ClaimLimitReached")
@@ -180,7 +184,7 @@ def _own(plot: Plot, lead: Lead, rep: str) -> None:
             diary.wait(2, 12)
             _give_up(lead, rep)
         case "released":
-            diary.wait(1, 3)
+            diary.wait(2, 4)
             _release(plot, lead, rep)
         case "reopened":
             _talk(lead, rep, 1, "negative")
@@ -233,10 +237,10 @@ def _echo(plot: Plot, lead: Lead) -> None:
 def _talk(lead: Lead, rep: str, most: int, outlook: str) -> None:
     """Let the rep be in touch once or several times, each time planning the next."""
     script = lead.script
-    times = script.rng.randint(1, most)
+    times = 1 if script.rng.random() < _BRIEF else most
     planned: str | None = None
     for number in range(1, times + 1):
-        at = script.diary.wait(1, 4 if number == 1 else 8)
+        at = script.diary.wait(2, 5 if number == 1 else 8)
         is_last = number == times
         phrases = {"positive": words.GOOD_TALK, "negative": words.BAD_TALK}.get(outlook)
         follow_up = script.id("follow_up", at.isoformat())
@@ -283,14 +287,14 @@ def _ignore(plot: Plot, lead: Lead, rep: str) -> None:
     if lead.script.rng.random() < 0.5:
         _talk(lead, rep, 1, "neutral")
     lead.script.diary.pass_days(RECYCLED_AFTER + 2)
-    _perhaps_find_another(plot, lead, rep, 0.4)
+    _perhaps_find_another(plot, lead, rep, 0.25)
 
 
 def _release(plot: Plot, lead: Lead, rep: str) -> None:
     reason = lead.script.rng.choice(words.RELEASED)
     at = lead.script.diary.minutes(5, 60)
     lead.script.do("leads.ReleaseLead", rep, at, lead_id=lead.id, reason=reason)
-    _perhaps_find_another(plot, lead, rep, 0.6)
+    _perhaps_find_another(plot, lead, rep, 0.5)
 
 
 def _perhaps_find_another(plot: Plot, lead: Lead, rep: str, chance: float) -> None:
@@ -298,7 +302,7 @@ def _perhaps_find_another(plot: Plot, lead: Lead, rep: str, chance: float) -> No
         return
     other = _colleague(lead, rep)
     _claim(plot, lead, other, lead.script.diary.wait(2, 15))
-    if lead.script.rng.random() < 0.35:
+    if lead.script.rng.random() < 0.2:
         _convert(plot, lead, other)
     else:
         _talk(lead, other, 2, "negative")

@@ -89,7 +89,7 @@ def contract_follows(plot: Plot, customer: Customer, quote_id: str, offer: Offer
 
 def _sign(plot: Plot, agreement: Agreement, offer: Offer) -> bool:
     diary, rep = agreement.script.diary, agreement.customer.rep
-    at = diary.wait(1, 3)
+    at = diary.wait(2, 4)
     starts_on = at.date() + timedelta(days=10)
     gold = any(product.id == "gold" for product in offer.products)
     service_only = offer.products[0].id in {"gold", "silver"}
@@ -156,6 +156,7 @@ def _settle(plot: Plot, agreement: Agreement, instalments: list[Instalment]) -> 
     """Invoice and collect one instalment after another; at the end the contract is fulfilled."""
     diary = agreement.script.diary.aside()
     paying = plot.draw("paying", _PAYING)
+    last = len(instalments) - 1
     for number, planned in enumerate(instalments):
         instalment = planned
         if planned.milestone:
@@ -164,10 +165,11 @@ def _settle(plot: Plot, agreement: Agreement, instalments: list[Instalment]) -> 
             agreement.do("billing.ReachMilestone", FINANCE[0], at, milestone=planned.milestone,
                          due_on=due_on.isoformat())  # fmt: skip
             instalment = Instalment(planned.id, planned.amount, due_on)
-        is_last = number == len(instalments) - 1
+        is_last = number == last
         invoicing = plot.draw("invoicing", _INVOICING)
         invoice_id = _invoice(agreement, instalment, diary, invoicing)
-        way = paying if is_last or paying not in {"never", "too_much"} else "on_time"
+        waits = (paying == "too_much" and not is_last) or (paying == "never" and number == 0 < last)
+        way = "on_time" if waits else paying
         if not _pay(agreement, instalment, diary, way):
             return
         if invoicing == "void_paid":

@@ -83,15 +83,32 @@ def again(tmp_path: Path) -> Journal:
     return journal
 
 
-def test_each_act_is_played_at_its_moment_and_days_begin_settled(
+def test_each_act_is_played_at_its_moment(stage: FakeStage, journal: Journal) -> None:
+    play(stage, journal, act("a"), act("b", FIRST + timedelta(hours=2)))
+    assert stage.seen == [
+        "turn 01 00:00", "rest", "turn 01 09:00", "a", "turn 01 11:00", "b",
+        "turn 03 00:00", "rest", "turn back", "rest",
+    ]  # fmt: skip
+
+
+def test_policies_and_read_models_are_waited_for_on_fixed_days_and_after_each_start(
     stage: FakeStage, journal: Journal
 ) -> None:
-    play(stage, journal, act("a"), act("b", FIRST + timedelta(days=2)))
-    assert stage.seen == [
-        "turn 01 00:00", "settle", "turn 01 09:00", "a",
-        "turn 03 00:00", "settle", "turn 03 09:00", "b",
-        "turn 03 00:00", "settle", "turn back", "rest",
+    acts = [act(f"{FIRST + timedelta(days=n):%a}", FIRST + timedelta(days=n)) for n in range(9)]
+    play(stage, journal, *acts)
+    waits = {"rest", "settle"}
+    told = [one for one in stage.seen if one in waits or one in stage.requests]
+    assert told == [
+        "rest", "Sun", "rest", "Mon", "rest", "Tue", "settle", "Wed", "Thu", "settle", "Fri",
+        "Sat", "Sun", "rest", "Mon", "rest", "rest",
     ]  # fmt: skip
+
+
+def test_a_quiet_day_is_made_up_for_on_the_next(stage: FakeStage, journal: Journal) -> None:
+    days = [FIRST + timedelta(days=n) for n in (0, 5, 7, 9)]
+    play(stage, journal, *(act(f"{day:%a}", day) for day in days))
+    told = [one for one in stage.seen if not one.startswith("turn")]
+    assert told == ["rest", "Sun", "rest", "Fri", "Sun", "rest", "Tue", "rest", "rest"]
 
 
 def test_acts_of_one_lane_keep_their_order_however_many_are_under_way(
