@@ -3,11 +3,15 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+LOCK    := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+             --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
              "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
+TESTERS ?= 3
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint unit bench proto docs lock clean
+.PHONY: help install run test check lint unit bench chaos proto docs lock clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -26,8 +30,8 @@ $(STAMP): requirements.lock pyproject.toml
 run: install     ## play in the demonstration company and serve page and API
 	@$(BIN)/annals demo
 
-test: install    ## every test that this machine can run
-	@$(BIN)/python -m pytest
+test: install    ## every test that this machine can run, three files at a time
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 check: lint unit ## lint, types, import contracts and unit tests, in under a minute
 
@@ -43,6 +47,9 @@ unit: install
 bench: install   ## measure this machine; writes benchmarks/out/latest.json
 	@$(BIN)/python -m benchmarks
 
+chaos: install   ## faults at random under load, and proof that nothing was lost; SHORT=1 for each kind once
+	@$(BIN)/python -m tests.chaos $(if $(SHORT),--short)
+
 proto: install   ## write proto/, its stubs and the API descriptions from the commands
 	@$(BIN)/python -m shared.chassis.api.protogen
 
@@ -51,10 +58,9 @@ docs: install    ## write the catalogue, the references, the context map and the
 	@$(BIN)/python -m annals.reference
 	@$(BIN)/python -m tests.docs.capabilities
 
-lock: install    ## resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-	  --output-file requirements.lock pyproject.toml
+lock: install    ## resolve requirements.lock anew from pyproject.toml, and from it what images hold
+	@$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
+	@$(LOCK) --constraint requirements.lock --output-file deploy/docker/requirements.lock pyproject.toml
 
 clean:           ## remove everything that was built; the data folder .annals stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
