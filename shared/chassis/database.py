@@ -2,48 +2,63 @@
 
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+import psycopg
+from psycopg.pq import ConnStatus, TransactionStatus
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import (
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,  # noqa: A004 - of a pool whose connections are all in use
+)
 
-__all__ = ["Database", "short"]
+from shared.chassis.lock import KEEPALIVE, AdvisoryLock, Lock
 
-_WRITE = "annals_write"
+__all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
+
+OUTAGE = (
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+    psycopg.InterfaceError,
+    psycopg.OperationalError,
+    sqlite3.OperationalError,
+)
+"""How a database fails that cannot be reached, or is too busy: nothing is wrong with the asker."""
+
+_BEGIN = "annals_begin"
 _CACHE_KIB = 16_384
+_PATIENCE = 10
 
 
-class Database:
-    """One database of a service, with writing transactions that run one after another.
+class Database(ABC):
+    """One database of a service: an SQLite file, or one on a PostgreSQL server.
 
-    On SQLite a writing transaction takes the file's write lock at once (`BEGIN IMMEDIATE`), so that
-    what it read is still true when it commits; writers of one process queue on a lock of their own,
-    writers of other processes on SQLite's.
+    On SQLite writing transactions run one after another: each takes the file's write lock at once
+    (`BEGIN IMMEDIATE`), so that what it read is still true when it commits; writers of one process
+    queue on a lock of their own, writers of other processes on SQLite's.
 
-    Args:
-        engine: a SQLAlchemy engine prepared by one of the constructors below.
-        exclusive_reads: True when readers share the writer's only connection (in memory).
-        syncs: True when commits are synced to disk and some may do without.
+    On PostgreSQL they run side by side, each seeing what was committed before each of its
+    statements (`READ COMMITTED`): what must not change meanwhile is locked or checked by the
+    statement that writes.
     """
 
-    def __init__(
-        self, engine: Engine, *, exclusive_reads: bool = False, syncs: bool = False
-    ) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._syncs = syncs
         self.dialect: str = engine.dialect.name
-        self._writing = threading.RLock()
-        self._exclusive_reads = exclusive_reads
         self._local = threading.local()
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._writer: Connection | None = None
 
-    @classmethod
-    def sqlite(cls, path: Path | None, *, durable: bool = True) -> "Database":
+    @staticmethod
+    def sqlite(path: Path | None, *, durable: bool = True) -> "Database":
         """Open the SQLite file at `path`, or a private database in memory when None.
 
         Args:
@@ -51,30 +66,17 @@ class Database:
             durable: sync every commit to disk (`synchronous=FULL`). False leaves the last commits
                 to the operating system: enough for what can be folded again.
         """
-        arguments: dict[str, Any] = {
-            "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False},
-            "json_serializer": lambda value: orjson.dumps(value).decode(),
-            "json_deserializer": _from_json,
-        }
-        if path is None:
-            engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
-        else:
-            engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=64, **arguments)
+        return _SQLite(path, durable=durable)
 
-        @event.listens_for(engine, "connect")
-        def prepare(connection: Any, _record: Any) -> None:
-            if path is not None:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-                connection.execute("PRAGMA temp_store=MEMORY")
+    @staticmethod
+    def postgres(url: str, *, pool: int = 8) -> "Database":
+        """Open a database on a PostgreSQL server; the first use connects.
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            write = connection.get_execution_options().get(_WRITE)
-            _driver(connection).execute("BEGIN IMMEDIATE" if write else "BEGIN")
-
-        return cls(engine, exclusive_reads=path is None, syncs=durable and path is not None)
+        Args:
+            url: `postgresql://user:password@host:port/database?sslmode=…`.
+            pool: connections kept; up to twice as many are open for moments.
+        """
+        return _Postgres(url, pool)
 
     @property
     def in_transaction(self) -> bool:
@@ -96,17 +98,106 @@ class Database:
         if joined is not None:
             yield joined
             return
-        with (
-            self._writing,
-            self._writer_kept() as connection,
-            self._unsynced(connection, wanted=not durable),
-            connection.begin(),
-        ):
-            self._local.connection, self._local.driver = connection, _driver(connection)
+        with self._writer(durable=durable) as connection, connection.begin():
+            self._local.connection, self._local.driver = connection, driver(connection)
             try:
                 yield connection
             finally:
                 self._local.connection = self._local.driver = None
+
+    @contextmanager
+    def read(self, *, within: float | None = None) -> Iterator[Connection]:
+        """Open a consistent snapshot for reading, or read inside this thread's open transaction.
+
+        Args:
+            within: seconds after which PostgreSQL ends a statement of this snapshot, which fails
+                (`is_overdue`); None lets it take its time.
+        """
+        joined: Connection | None = getattr(self._local, "connection", None)
+        if joined is not None:
+            yield joined
+            return
+        with self._reader(within) as connection, connection.begin():
+            yield connection
+
+    def fetch(
+        self, statement: str, values: Sequence[Any] = (), *, repeatable: bool = True
+    ) -> list[Any]:
+        """Run one query in the driver itself and return its rows.
+
+        For the short reads every command makes: a single statement is consistent by itself and
+        needs no transaction around it. Inside this thread's transaction it reads there.
+
+        Args:
+            statement: plain SQL with `?` for values.
+            values: the values.
+            repeatable: False for a statement that must not run a second time by itself, when the
+                connection was lost and it is unknown whether it ran.
+        """
+        joined = getattr(self._local, "driver", None)
+        if joined is not None:
+            return _rows(joined, statement, values)
+        return self._fetch(statement, values, repeatable=repeatable)
+
+    @abstractmethod
+    def lock(self, name: str) -> "Lock":
+        """Return a lock that one holder at most has, over all processes on this database.
+
+        It is not taken yet. SQLite serves one installation's only worker, whose locks are free.
+
+        Args:
+            name: what is locked, e.g. `relay`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+
+    @abstractmethod
+    def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]: ...
+
+    @abstractmethod
+    def _reader(self, within: float | None) -> AbstractContextManager[Connection]: ...
+
+    @abstractmethod
+    def _fetch(self, statement: str, values: Sequence[Any], *, repeatable: bool) -> list[Any]: ...
+
+
+class _SQLite(Database):
+    def __init__(self, path: Path | None, *, durable: bool) -> None:
+        arguments: dict[str, Any] = {
+            "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False},
+            **_JSON,
+        }
+        if path is None:
+            engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
+        else:
+            engine = create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=64, **arguments)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            if path is not None:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+                connection.execute("PRAGMA temp_store=MEMORY")
+
+        _begin_by_option(engine)
+        super().__init__(engine)
+        self._syncs = durable and path is not None
+        self._writing = threading.RLock()
+        self._exclusive_reads = path is None
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._kept: Connection | None = None
+
+    @contextmanager
+    def _writer(self, *, durable: bool) -> Iterator[Connection]:
+        with (
+            self._writing,
+            self._writer_kept() as connection,
+            self._unsynced(connection, wanted=not durable),
+        ):
+            yield connection
 
     @contextmanager
     def _writer_kept(self) -> Iterator[Connection]:
@@ -114,13 +205,13 @@ class Database:
 
         After a failure it is closed, so that nothing of a failed transaction can linger.
         """
-        if self._writer is None:
-            self._writer = self.engine.connect().execution_options(**{_WRITE: True})
+        if self._kept is None:
+            self._kept = self.engine.connect().execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         try:
-            yield self._writer
+            yield self._kept
         except BaseException:
-            self._writer.close()
-            self._writer = None
+            self._kept.close()
+            self._kept = None
             raise
 
     @contextmanager
@@ -128,37 +219,26 @@ class Database:
         if not (wanted and self._syncs):
             yield
             return
-        _driver(connection).execute("PRAGMA synchronous=NORMAL")
+        driver(connection).execute("PRAGMA synchronous=NORMAL")
         try:
             yield
         finally:
-            _driver(connection).execute("PRAGMA synchronous=FULL")
+            driver(connection).execute("PRAGMA synchronous=FULL")
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Open a consistent snapshot for reading, or read inside this thread's open transaction."""
-        joined: Connection | None = getattr(self._local, "connection", None)
-        if joined is not None:
-            yield joined
-            return
+    def _reader(self, within: float | None) -> Iterator[Connection]:
+        del within
+        # In memory readers share the writer's only connection.
         guard: AbstractContextManager[Any] = (
             self._writing if self._exclusive_reads else nullcontext()
         )
-        with guard, self.engine.connect() as connection, connection.begin():
+        with guard, self.engine.connect() as connection:
             yield connection
 
-    def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Run one SQLite query in the driver itself and return its rows.
-
-        For the short reads every command makes: a single statement is consistent by itself and
-        needs no transaction around it. Inside this thread's transaction it reads there.
-        """
-        joined: sqlite3.Connection | None = getattr(self._local, "driver", None)
-        if joined is not None:
-            return joined.execute(statement, values).fetchall()
+    def _fetch(self, statement: str, values: Sequence[Any], *, repeatable: bool) -> list[Any]:
         if self._exclusive_reads:
             with self.read() as connection:
-                return _driver(connection).execute(statement, values).fetchall()
+                return _rows(driver(connection), statement, values)
         try:
             raw = self._idle.pop()
         except IndexError:
@@ -170,15 +250,81 @@ class Database:
         finally:
             self._idle.append(raw)
 
+    def lock(self, name: str) -> "Lock":
+        return Lock()
+
     def close(self) -> None:
-        """Close every connection that is not in use."""
         while self._idle:
             self._idle.pop().close()
         with self._writing:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
         self.engine.dispose()
+
+
+class _Postgres(Database):
+    def __init__(self, url: str, pool: int) -> None:
+        engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            connect_args={
+                "autocommit": True,  # transactions begin where `transaction` and `read` say so
+                "application_name": "annals",
+                "connect_timeout": _PATIENCE,
+                **KEEPALIVE,
+            },
+            pool_size=pool,
+            max_overflow=pool,
+            pool_timeout=_PATIENCE,
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+            **_JSON,
+        )
+        event.listen(engine, "connect", _read_committed)
+        event.listen(engine, "checkout", _refuse_stale)
+        _begin_by_option(engine)
+        super().__init__(engine)
+        self._durable = engine.execution_options(**{_BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED"})
+        self._hasty = engine.execution_options(
+            **{_BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"}
+        )
+        self._reading = lru_cache(8)(self._reading_within)
+
+    def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]:
+        return (self._durable if durable else self._hasty).connect()
+
+    def _reader(self, within: float | None) -> AbstractContextManager[Connection]:
+        return self._reading(within).connect()
+
+    def _reading_within(self, seconds: float | None) -> Engine:
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if seconds is not None:
+            begin += f"; SET LOCAL statement_timeout TO {max(1, round(seconds * 1000))}"
+        return self.engine.execution_options(**{_BEGIN: begin})
+
+    def _fetch(self, statement: str, values: Sequence[Any], *, repeatable: bool) -> list[Any]:
+        pooled = self.engine.raw_connection()
+        try:
+            return _rows(pooled.driver_connection, statement, values)
+        except psycopg.OperationalError:
+            if not (repeatable and _broken(pooled.driver_connection)):
+                raise
+        finally:
+            pooled.close()
+        with closing(self.engine.raw_connection()) as fresh:  # its connection was lost meanwhile
+            return _rows(fresh.driver_connection, statement, values)
+
+    def lock(self, name: str) -> "Lock":
+        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return AdvisoryLock(url, name)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def is_overdue(error: BaseException) -> bool:
+    """Whether a statement was ended because it ran longer than it may."""
+    return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
 
 
 def short(connection: Connection, statement: str, *rows: Sequence[Any]) -> list[Any]:
@@ -195,18 +341,69 @@ def short(connection: Connection, statement: str, *rows: Sequence[Any]) -> list[
     Returns:
         The rows it gives.
     """
-    if connection.dialect.name != "sqlite":
-        statement = statement.replace("?", "%s")
-        if len(rows) > 1:
-            connection.exec_driver_sql(statement, [tuple(row) for row in rows])
-            return []
-        result = connection.exec_driver_sql(statement, tuple(*rows))
-        return list(result) if result.returns_rows else []
-    driver = _driver(connection)
+    raw = driver(connection)
     if len(rows) > 1:
-        driver.executemany(statement, rows)
+        sqlite = isinstance(raw, sqlite3.Connection)
+        raw.cursor().executemany(statement if sqlite else _percent(statement), rows)
         return []
-    return driver.execute(statement, *rows).fetchall()
+    return _rows(raw, statement, *rows)
+
+
+def alone(connection: Connection) -> None:
+    """Have others who are about to create tables wait until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1634627169, 2)")
+
+
+def driver(connection: Connection) -> Any:
+    """Return the driver's own connection: `sqlite3.Connection` or `psycopg.Connection`."""
+    return connection.connection.driver_connection
+
+
+def _rows(raw: Any, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+    if isinstance(raw, sqlite3.Connection):
+        return raw.execute(statement, values).fetchall()
+    cursor = raw.execute(_percent(statement), values, binary=True)
+    return cursor.fetchall() if cursor.description else []
+
+
+@lru_cache(1024)
+def _percent(statement: str) -> str:
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+def _begin_by_option(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+        raw = driver(connection)
+        if isinstance(raw, sqlite3.Connection):
+            raw.execute(statement)
+        else:
+            raw.execute(statement, prepare=False)
+
+
+def _read_committed(raw: psycopg.Connection[Any], _record: object) -> None:
+    """Have single statements see what was committed before them, whatever the server's default."""
+    raw.execute("SET default_transaction_isolation TO 'read committed'", prepare=False)
+
+
+def _refuse_stale(raw: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the server closed while it was idle."""
+    if _broken(raw) or raw.info.transaction_status is not TransactionStatus.IDLE:
+        raise DisconnectionError("the server closed the connection")
+
+
+def _broken(raw: Any) -> bool:
+    """Whether the connection is lost, as far as it can be known without asking the server.
+
+    A server that ends a session sends a word of farewell and closes: the first look reads the
+    word, the second meets the end.
+    """
+    with suppress(psycopg.OperationalError):
+        raw.pgconn.consume_input()
+        raw.pgconn.consume_input()
+    return bool(raw.pgconn.status != ConnStatus.OK)
 
 
 def _from_json(stored: Any) -> Any:
@@ -218,5 +415,7 @@ def _from_json(stored: Any) -> Any:
         raise
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.driver_connection)
+_JSON: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": _from_json,
+}

@@ -1,7 +1,10 @@
 """Whatever is done to a log, in any order, every recorder behaves like a simple model of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,6 +56,8 @@ class Attempt:
     releases: list[tuple[str, str | None]]
     """Key, and on whose behalf; None means its holder's."""
     commands: list[str]
+    reads: list[tuple[str, int]]
+    """Stream, and by how much its version is mistaken."""
 
 
 attempts = st.builds(
@@ -66,7 +71,11 @@ attempts = st.builds(
     st.lists(st.tuples(keys, streams), max_size=2),
     st.lists(st.tuples(keys, st.none() | streams), max_size=2),
     st.lists(commands, max_size=2),
+    st.lists(st.tuples(streams, st.sampled_from([0, 0, 0, 0, 0, 1])), max_size=1),
 )
+
+
+Outcome = type[Exception] | list[int]
 
 
 @dataclass
@@ -91,24 +100,34 @@ class Model:
                 return PersonIsErased
             if person:
                 after.people[person] = True
+        fits = all(self.versions.get(s, 0) == version for s, version in appended.reads.items())
         for position, fact in enumerate(appended.facts, len(self.log) + 1):
-            if fact.version != after.versions.get(fact.stream_id, 0) + 1:
-                return AppendConflict
+            fits &= fact.version == after.versions.get(fact.stream_id, 0) + 1
             after.versions[fact.stream_id] = fact.version
             after.log.append(fact._replace(position=position))
         for claim in appended.releases:
-            if after.holders.pop(claim.key, None) != claim.stream_id:
-                return AppendConflict
+            fits &= after.holders.pop(claim.key, None) == claim.stream_id
         for claim in appended.claims:
-            if claim.key in after.holders:
-                return AppendConflict
+            fits &= claim.key not in after.holders
             after.holders[claim.key] = claim.stream_id
+        if not fits:
+            return AppendConflict
         for answer in appended.answers:
             if answer.command_id in after.answers:
                 return CommandRepeated
-            after.answers[answer.command_id] = answer
+            after.answers[answer.command_id] = replace(
+                answer, position=len(self.log) + answer.events
+            )
         self.__dict__ = after.__dict__
         return None
+
+    def met(self, appended: "Append", known: AbstractSet[str]) -> Outcome:
+        """Carry out an append that was mapped when only some people had keys, if it fits."""
+        new = {person for fact in appended.facts if (person := _person(fact))} - known
+        if not new.isdisjoint(self.people):
+            return AppendConflict
+        before = len(self.log)
+        return self.outcome(appended) or list(range(before + 1, len(self.log) + 1))
 
     def reads(self) -> list[Recorded[Event]]:
         return [self._today(fact) for fact in self.log]
@@ -127,6 +146,7 @@ class Append:
     claims: list[Claim]
     releases: list[Claim]
     answers: list[AnsweredCommand]
+    reads: dict[str, int]
 
 
 def _person(fact: Recorded[Event]) -> str | None:
@@ -157,6 +177,10 @@ def _append(attempt: Attempt, model: Model) -> Append:
             AnsweredCommand(name, f"about-{name}", 7, len(made), len(model.log) + len(made), {})
             for name in attempt.commands
         ],
+        {
+            stream_id: model.versions.get(stream_id, 0) + mistaken
+            for stream_id, mistaken in attempt.reads
+        },
     )
 
 
@@ -178,12 +202,7 @@ class AnySequence(RuleBasedStateMachine):
         positions: Sequence[int] = ()
         refusal: type[Exception] | None = None
         try:
-            positions = self.log.append(
-                append.facts,
-                claims=append.claims,
-                releases=append.releases,
-                answers=append.answers,
-            )
+            positions = self.append(append)
         except (AppendConflict, CommandRepeated, PersonIsErased) as error:
             refusal = type(error)
         assert refusal is expected
@@ -192,6 +211,57 @@ class AnySequence(RuleBasedStateMachine):
     @rule(attempt=attempts)
     def append_once(self, attempt: Attempt) -> None:
         self.attempt(attempt)
+
+    @rule(some=st.lists(attempts, min_size=2, max_size=3))
+    def append_at_once(self, some: list[Attempt]) -> None:
+        appends = [_append(attempt, self.model) for attempt in some]
+        outcomes = self.at_once(appends)
+        known = set(self.model.people)
+        for order in permutations(range(len(some))):
+            model = self.model.copy()
+            if all(
+                model.met(appends[turn], known) == outcomes[turn] for turn in order
+            ) and self.answered(model):
+                self.model = model
+                return
+        raise AssertionError(f"no order of {appends} gives {outcomes}")
+
+    def answered(self, model: "Model") -> bool:
+        """Whether every command is remembered as the model has it, with its place in the log."""
+        return all(
+            (stored and (stored.stream_id, stored.version, stored.position))
+            == (known and (known.stream_id, known.version, known.position))
+            for command in COMMANDS
+            for stored, known in [(self.log.answer(command), model.answers.get(command))]
+        )
+
+    def at_once(self, appends: list[Append]) -> list[Outcome]:
+        """Have several threads append while somebody else is about to, so that they wait."""
+        together = self.log._together
+        together._led = True
+        with ThreadPoolExecutor(len(appends)) as pool:
+            futures: list[Future[Sequence[int]]] = []
+            for append in appends:
+                waiting = len(together._queue)
+                futures.append(pool.submit(self.append, append))
+                while len(together._queue) == waiting and not futures[-1].done():
+                    wait(futures[-1:], timeout=0.001)
+            together._pass_on()
+        return [
+            type(error)
+            if isinstance(error := future.exception(), Exception)
+            else [*future.result()]
+            for future in futures
+        ]
+
+    def append(self, append: Append) -> Sequence[int]:
+        return self.log.append(
+            append.facts,
+            claims=append.claims,
+            releases=append.releases,
+            answers=append.answers,
+            reads=append.reads,
+        )
 
     @rule(some=st.lists(attempts, max_size=3), fails=st.booleans())
     def append_in_a_transaction(self, some: list[Attempt], *, fails: bool) -> None:
@@ -229,11 +299,7 @@ class AnySequence(RuleBasedStateMachine):
             assert self.log.version(stream_id) == self.model.versions.get(stream_id, 0)
         for key in KEYS:
             assert self.log.holder("phone", key) == self.model.holders.get(key)
-        for command in COMMANDS:
-            stored, known = self.log.answer(command), self.model.answers.get(command)
-            assert (stored and (stored.stream_id, stored.version, stored.position)) == (
-                known and (known.stream_id, known.version, known.position)
-            )
+        assert self.answered(self.model)
 
 
 class AnySequenceOnDisk(AnySequence):
@@ -258,8 +324,32 @@ class AnySequenceOnDisk(AnySequence):
         self.folder.cleanup()
 
 
+class AnySequenceOnAServer(AnySequence):
+    """A log on PostgreSQL beside its model, emptied before each sequence."""
+
+    url = ""
+
+    def opened(self) -> EventLog:
+        log = EventLog("toys", Database.postgres(self.url), KEK)
+        log.database.fetch("TRUNCATE events, claims, answers, subject_keys")
+        return log
+
+    def teardown(self) -> None:
+        self.log.database.close()
+
+
 @pytest.mark.parametrize("machine", [AnySequence, AnySequenceOnDisk])
 def test_any_sequence_of_acts_leaves_what_a_simple_model_says(
     machine: type[AnySequence],
 ) -> None:
     run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=20))
+
+
+@pytest.mark.servers
+def test_any_sequence_of_acts_on_a_server_leaves_what_a_simple_model_says(
+    postgres_database: str,
+) -> None:
+    class Here(AnySequenceOnAServer):
+        url = postgres_database
+
+    run_state_machine_as_test(Here, settings=settings(max_examples=8, stateful_step_count=15))

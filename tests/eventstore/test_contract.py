@@ -1,5 +1,6 @@
 """What every recorder promises."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from shared.chassis.eventstore import (
     EventLog,
     PersonIsErased,
 )
+from shared.chassis.eventstore.recorder import Append
 from tests.eventstore.toys import ToyGiven, ToyMade, append, facts
 
 pytestmark = pytest.mark.capability("PLT-01")
@@ -59,6 +61,34 @@ def test_a_taken_version_is_refused_and_nothing_is_stored(log: EventLog) -> None
     assert log.stream("b") == []
 
 
+def test_what_was_only_read_must_not_have_moved_on(log: EventLog) -> None:
+    append(log, "a", ToyMade(), ToyMade())
+    log.append(facts("b", ToyMade()), reads={"a": 2, "nobody": 0})
+    for reads in ({"a": 1}, {"a": 3}, {"a": 2, "b": 0}, {"nobody": 1}):
+        with pytest.raises(AppendConflict):
+            log.append(facts("c", ToyMade()), reads=reads)
+    assert log.tip() == 3
+
+
+def test_an_append_may_only_make_sure_of_something(log: EventLog) -> None:
+    append(log, "a", ToyMade())
+    positions = log.append([], reads={"a": 1}, answers=[AnsweredCommand("one", "a", 1)])
+    assert (list(positions), positions.stop) == ([], 2)
+    assert getattr(log.answer("one"), "position", None) == 1
+
+
+def test_a_version_is_not_left_out(log: EventLog) -> None:
+    append(log, "a", ToyMade())
+    for mistaken in (
+        facts("a", ToyMade(), after=2),
+        facts("new", ToyMade(), after=1),
+        [*facts("a", ToyMade(), after=1), *facts("a", ToyMade(), after=3)],
+    ):
+        with pytest.raises(AppendConflict):
+            log.append(mistaken)
+    assert log.tip() == 1
+
+
 def test_conflicts_are_the_librarys_integrity_errors() -> None:
     assert issubclass(AppendConflict, IntegrityError)
     assert issubclass(CommandRepeated, IntegrityError)
@@ -78,6 +108,15 @@ def test_a_claimed_key_has_one_holder_within_its_scope(log: EventLog) -> None:
     assert log.holder("fax", "+8613900000000") == "b"
     assert log.holder("phone", "+8613911111111") is None
     assert log.tip() == 2
+
+
+def test_many_keys_are_looked_up_at_once(log: EventLog) -> None:
+    claims = [Claim(scope, str(number), f"s{number}") for scope in "ab" for number in range(300)]
+    log.append(facts("s0", ToyMade()), claims=claims)
+    asked = [(scope, str(number)) for scope in "abc" for number in range(400)]
+    held = {(claim.scope, claim.key): claim.stream_id for claim in claims}
+    assert log.holders(asked) == {place: held.get(place) for place in asked}
+    assert log.holders([]) == {}
 
 
 def test_a_released_key_can_be_claimed_in_the_same_append(log: EventLog) -> None:
@@ -161,6 +200,37 @@ def test_racing_threads_leave_no_gap_and_lose_nothing(log: EventLog) -> None:
     assert [f.position for f in read] == list(range(1, 201))
     for name in counters:
         assert [f.version for f in read if f.stream_id == name] == list(range(1, 26))
+
+
+def test_those_who_append_at_once_share_a_commit(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, store = log._together, log.recorder.store  # type: ignore[attr-defined]
+    stored: list[int] = []
+    waiting = threading.Semaphore(0)
+
+    def counted(append: Append) -> range:
+        stored.append(len(append.events))
+        if len(stored) == 1:
+            while len(together._queue) < 4:
+                waiting.acquire(timeout=0.001)
+        positions: range = store(append)
+        return positions
+
+    monkeypatch.setattr(together, "_store", counted)
+    with ThreadPoolExecutor(5) as pool:
+        taken = [*pool.map(lambda name: append(log, name, ToyMade()), "abcde")]
+    assert stored == [1, 4]
+    assert sorted(position for own in taken for position in own) == [1, 2, 3, 4, 5]
+
+
+def test_a_person_taken_to_be_new_who_has_a_key_is_a_conflict(log: EventLog) -> None:
+    log.append(facts("toy-1", ToyGiven(child_id="child-1", wish="a kite", note=None)))
+    with pytest.raises(AppendConflict):
+        log.append(facts("child-1", ToyMade(maker="王芳")), trusting=True)
+    log.append(facts("child-1", ToyMade(maker="王芳")))
+    log.append(facts("child-2", ToyMade(maker="李雷")), trusting=True)
+    assert [fact.event.maker for fact in log.read(1)] == ["王芳", "李雷"]  # type: ignore[attr-defined]
 
 
 def test_of_two_threads_that_claim_one_key_one_wins(log: EventLog) -> None:

@@ -1,7 +1,7 @@
 """The event store, on the `eventsourcing` library's extension points; nothing else names it."""
 
 from shared.chassis.eventstore.log import EventLog
-from shared.chassis.eventstore.mapper import CorruptLog, PersonIsErased
+from shared.chassis.eventstore.mapper import CorruptLog, PersonIsErased, RawFact
 from shared.chassis.eventstore.recorder import (
     AnsweredCommand,
     AppendConflict,
@@ -17,4 +17,5 @@ __all__ = [
     "CorruptLog",
     "EventLog",
     "PersonIsErased",
+    "RawFact",
 ]

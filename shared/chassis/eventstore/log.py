@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, cast
 
 from eventsourcing.application import Application as LibraryApplication
@@ -13,17 +15,22 @@ from eventsourcing.persistence import (
     InfrastructureFactory,
     InfrastructureFactoryError,
     Mapper,
+    Notification,
     ProcessRecorder,
     TrackingRecorder,
 )
 from eventsourcing.utils import Environment
 
 from shared.chassis.database import Database
-from shared.chassis.eventstore.mapper import FactMapper
+from shared.chassis.eventstore.mapper import CorruptLog, FactMapper, RawFact
 from shared.chassis.eventstore.memory import MemoryRecorder
-from shared.chassis.eventstore.recorder import AnsweredCommand, Claim, LogRecorder
+from shared.chassis.eventstore.postgres import PostgresRecorder
+from shared.chassis.eventstore.recorder import AnsweredCommand, Append, Claim, LogRecorder
 from shared.chassis.eventstore.sqlite import SQLiteRecorder
+from shared.chassis.eventstore.together import Together
 from shared.chassis.eventstore.vault import Vault
+from shared.chassis.telemetry import tracing
+from shared.chassis.telemetry.metrics import APPEND_SECONDS, APPENDED
 from shared.events.base import Event, Recorded
 
 __all__ = ["EventLog"]
@@ -44,7 +51,7 @@ class LogFactory(InfrastructureFactory[TrackingRecorder]):
             return MemoryRecorder()
         if self._database.dialect == "sqlite":
             return SQLiteRecorder(self._database)
-        raise InfrastructureFactoryError(f"no recorder for {self._database.dialect}")
+        return PostgresRecorder(self._database)
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         """Snapshots are not kept: streams are short and states are cached."""
@@ -79,6 +86,8 @@ class EventLog(LibraryApplication[str]):
         self._pepper = hmac.digest(key_encryption_key, b"annals claims", "sha256")
         # A key is hashed when it is looked up, and again when it is claimed.
         self._hash = lru_cache(_HASHES)(self._digest)
+        self._seconds = APPEND_SECONDS.labels(context)
+        self._appended = APPENDED.labels(context)
         super().__init__()
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory:
@@ -97,6 +106,7 @@ class EventLog(LibraryApplication[str]):
         """Take nothing from the process environment; make what the mapper needs."""
         made = Environment(self.context, {})
         self._recorder = LogFactory(made, self._database).application_recorder()
+        self._together = Together(self._recorder.store)
         self.vault = Vault(
             self._kek, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_transaction
         )
@@ -118,6 +128,10 @@ class EventLog(LibraryApplication[str]):
         """Open a transaction that every append and read of this thread joins."""
         return self._recorder.transaction()
 
+    def alone(self) -> AbstractContextManager[Any]:
+        """Open or join a transaction in which nobody else appends."""
+        return self._recorder.alone()
+
     def append(
         self,
         facts: Sequence[Recorded[Event]],
@@ -125,27 +139,47 @@ class EventLog(LibraryApplication[str]):
         claims: Sequence[Claim] = (),
         releases: Sequence[Claim] = (),
         answers: Sequence[AnsweredCommand] = (),
-    ) -> Sequence[int]:
+        reads: Mapping[str, int] | None = None,
+        trusting: bool = False,
+    ) -> range:
         """Append facts whole or not at all and return their positions.
+
+        Appends that come at the same time share a commit, each accepted or refused on its own.
 
         Args:
             facts: with stream versions set and positions ignored.
             claims: keys to take, plain; they are stored as keyed hashes.
             releases: keys to give up first, plain.
             answers: command ids that must be new, with what to answer when they come again.
+            reads: `{stream: version}` of streams that must not have moved on, though nothing is
+                written to them: what the facts were decided upon.
+            trusting: take people whose stream begins here to have no key yet, without looking; when
+                somebody has, that is a conflict.
+
+        Returns:
+            The positions; without facts an empty range behind the last position.
 
         Raises:
             AppendConflict, CommandRepeated: see `LogRecorder`.
             PersonIsErased: a fact has personal data of somebody whose key is destroyed.
         """
-        stored, new_keys = cast(FactMapper, self.mapper).stored(facts)
-        return self._recorder.insert_events(
-            stored,
-            claims=[self._hashed(claim) for claim in claims],
-            releases=[self._hashed(claim) for claim in releases],
-            answers=answers,
-            keys=new_keys,
+        began, started = tracing.clock(), perf_counter()
+        stored, new_keys = cast(FactMapper, self.mapper).stored(facts, trusting=trusting)
+        store = self._recorder.store if self.in_transaction else self._together.store
+        positions = store(
+            Append(
+                stored,
+                [self._hashed(claim) for claim in claims],
+                [self._hashed(claim) for claim in releases],
+                answers,
+                new_keys,
+                reads or {},
+            )
         )
+        self._seconds.observe(perf_counter() - started)
+        self._appended.inc(len(positions))
+        tracing.appended(facts, positions, began)
+        return positions
 
     def read(
         self,
@@ -169,6 +203,47 @@ class EventLog(LibraryApplication[str]):
         )
         return mapper.facts(found)
 
+    def run(
+        self, after: int, limit: int, wanted: Callable[[str], bool]
+    ) -> tuple[range, list[Recorded[Event]]]:
+        """Return the positions of up to `limit` facts after one, and those facts that are wanted.
+
+        Args:
+            after: a position; 0 for the beginning.
+            limit: how many at most.
+            wanted: says by its topic whether to read a fact; this release may not know others.
+
+        Raises:
+            CorruptLog: positions are missing among them.
+        """
+        found = self._run(after, limit)
+        mapper = cast(FactMapper, self.mapper)
+        facts = mapper.facts([stored for stored in found if wanted(stored.topic)])
+        return range(after + 1, after + 1 + len(found)), facts
+
+    def raw(self, after: int, limit: int) -> list[RawFact]:
+        """Return the up to `limit` facts after a position as they were stored, to be passed on.
+
+        Raises:
+            CorruptLog: positions are missing among them, or one's bytes are not what was stored.
+        """
+        return cast(FactMapper, self.mapper).raw(self._run(after, limit))
+
+    def _run(self, after: int, limit: int) -> Sequence[Notification]:
+        found = self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+        if found and found[-1].id != after + len(found):
+            raise CorruptLog(f"{self.context} lacks facts after {after}")
+        return found
+
+    def since(self, after: int) -> datetime | None:
+        """Return when the first fact after a position was recorded, whether or not it can be read.
+
+        Returns:
+            None when there is none.
+        """
+        found = self._recorder.select_notifications(after, 1, inclusive_of_start=False)
+        return cast(FactMapper, self.mapper).recorded_at(found[0]) if found else None
+
     def stream(self, stream_id: str, after_version: int = 0) -> list[Recorded[Event]]:
         """Return the facts of one stream, in order; empty when it does not exist."""
         mapper = cast(FactMapper, self.mapper)
@@ -179,6 +254,10 @@ class EventLog(LibraryApplication[str]):
         """Return the stream's current version, 0 when it does not exist."""
         return self._recorder.stream_version(stream_id)
 
+    def existing(self, stream_ids: Iterable[str]) -> set[str]:
+        """Return those of many streams that exist."""
+        return self._recorder.select_existing(list(stream_ids))
+
     def tip(self) -> int:
         """Return the last position, 0 when the log is empty."""
         return self._recorder.max_notification_id() or 0
@@ -186,6 +265,12 @@ class EventLog(LibraryApplication[str]):
     def holder(self, scope: str, key: str) -> str | None:
         """Return the stream that holds a claimed key, if any."""
         return self._recorder.select_claim(scope, self._hash(scope, key))
+
+    def holders(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+        """Return who holds each of these keys, given as (scope, key)."""
+        hashed = {(scope, self._hash(scope, key)): (scope, key) for scope, key in places}
+        found = self._recorder.select_claims(list(hashed))
+        return {place: found.get(stored) for stored, place in hashed.items()}
 
     def answer(self, command_id: str) -> AnsweredCommand | None:
         """Return what a command was answered, if it was."""

@@ -1,22 +1,50 @@
 """Facts to stored bytes and back: the envelope, the payload, and the sealed personal part."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import JSONTranscoder, Mapper, Notification, StoredEvent
 
 from shared.chassis.eventstore.vault import ERASED, Erased, SealBroken, Vault, seal, unseal
-from shared.events.base import Event, Recorded, UnknownTopic, read_event
+from shared.events.base import Event, Recorded, read_event
 
-__all__ = ["CorruptLog", "FactMapper"]
+__all__ = ["CorruptLog", "FactMapper", "RawFact"]
+
+T = TypeVar("T")
+State = dict[str, Any]
 
 
 class CorruptLog(Exception):
     """Stored bytes that cannot be read back as the fact they were."""
+
+
+class RawFact(NamedTuple):
+    """A fact as it was stored, for those who pass it on and need not know its event class.
+
+    The fields are those of `Recorded`, but for topic and payload, which are not upcast, and for the
+    moments, which are ISO 8601 texts.
+    """
+
+    context: str
+    position: int
+    stream_id: str
+    version: int
+    topic: str
+    data: dict[str, Any]
+    """The payload with its personal fields, or without them where `erased`."""
+    occurred_at: str
+    recorded_at: str
+    actor: str
+    command_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    import_id: str | None = None
+    rule: str | None = None
+    erased: bool = False
 
 
 class FactMapper(Mapper[str]):
@@ -33,17 +61,21 @@ class FactMapper(Mapper[str]):
         self.vault = vault
 
     def stored(
-        self, facts: Sequence[Recorded[Event]]
+        self, facts: Sequence[Recorded[Event]], *, trusting: bool = False
     ) -> tuple[list[StoredEvent], dict[str, bytes]]:
         """Return the bytes to store, and the wrapped keys of people met for the first time.
 
         Args:
             facts: their positions are not known yet.
+            trusting: take those whose stream begins here to be met for the first time.
 
         Raises:
             PersonIsErased: a fact has personal data of somebody whose key is destroyed.
         """
-        keys = self.vault.keys({_subject(fact) for fact in facts if fact.event.personal_fields})
+        people = {_subject(fact) for fact in facts if _is_personal(fact.event)}
+        if trusting:
+            people -= {fact.stream_id for fact in facts if fact.version == 1}
+        keys = self.vault.keys(people)
         new_keys: dict[str, bytes] = {}
         return [self.to_stored_event(fact, keys, new_keys) for fact in facts], new_keys
 
@@ -100,71 +132,114 @@ class FactMapper(Mapper[str]):
             CorruptLog: the bytes are not what was stored.
             UnknownTopic: this release does not know a topic.
         """
-        states = [self._state(stored) for stored in stored_events]
-        try:
-            keys = self.vault.keys({s["subject"] for s in states if "sealed" in s})
-        except SealBroken as error:
-            raise CorruptLog(f"{self.context} log: {error}") from error
-        return [
-            self._fact(stored, state, keys)
-            for stored, state in zip(stored_events, states, strict=True)
-        ]
+        return self._opened(stored_events, self._fact)
+
+    def raw(self, stored_events: Sequence[StoredEvent]) -> list[RawFact]:
+        """Return the facts as they were stored, whether or not this release knows their topics.
+
+        Raises:
+            CorruptLog: the bytes are not what was stored.
+        """
+        return self._opened(stored_events, self._raw)
+
+    def recorded_at(self, stored: StoredEvent) -> datetime:
+        """Return when a fact was recorded, whether or not this release can read it."""
+        return datetime.fromisoformat(self._state(stored)["recorded_at"])
 
     def _state(self, stored: StoredEvent) -> dict[str, Any]:
         try:
             state = orjson.loads(stored.state)
         except ValueError as error:
             raise self._corrupt(stored, error) from error
-        if not isinstance(state, dict):
+        if not isinstance(state, dict) or not isinstance(state.get("data"), dict):
             raise self._corrupt(stored, TypeError())
         return state
 
-    def _fact(
-        self, stored: StoredEvent, state: dict[str, Any], keys: Mapping[str, Any]
-    ) -> Recorded[Event]:
-        stream_id = cast(str, stored.originator_id)
+    def _opened(
+        self, stored_events: Sequence[StoredEvent], made: Callable[[StoredEvent, State, bool], T]
+    ) -> list[T]:
+        """Make something of each: of its bytes, its opened state, and whether it is redacted."""
+        states = [self._state(stored) for stored in stored_events]
         try:
-            data = state["data"]
-            erased = False
-            if sealed := state.get("sealed"):
-                key = keys.get(state["subject"])
-                if isinstance(key, AESGCM):
-                    place = self._place(stream_id, stored.originator_version)
-                    data.update(orjson.loads(unseal(key, base64.b64decode(sealed), place)))
-                elif key is ERASED:
-                    erased = True
-                else:
-                    raise SealBroken(f"no key for the person of {stream_id}")
-            return Recorded(
-                self.context,
-                stored.id if isinstance(stored, Notification) else 0,
-                stream_id,
-                stored.originator_version,
-                read_event(stored.topic, data),
-                datetime.fromisoformat(state["occurred_at"]),
-                datetime.fromisoformat(state["recorded_at"]),
-                state["actor"],
-                state["command_id"],
-                state["correlation_id"],
-                state.get("causation_id"),
-                state.get("import_id"),
-                state.get("rule"),
-                erased,
-            )
-        except UnknownTopic:
-            raise
-        except (ValueError, KeyError, TypeError, SealBroken) as error:
-            raise self._corrupt(stored, error) from error
+            keys = self.vault.keys({s["subject"] for s in states if "sealed" in s})
+        except SealBroken as error:
+            raise CorruptLog(f"{self.context} log: {error}") from error
+        opened = []
+        for stored, state in zip(stored_events, states, strict=True):
+            try:
+                opened.append(made(stored, state, self._unseal(stored, state, keys)))
+            except (ValueError, KeyError, TypeError, SealBroken) as error:
+                raise self._corrupt(stored, error) from error
+        return opened
+
+    def _unseal(self, stored: StoredEvent, state: State, keys: Mapping[str, Any]) -> bool:
+        """Put the personal fields back into the payload; say whether they are gone."""
+        sealed = state.get("sealed")
+        if not sealed:
+            return False
+        key = keys.get(state["subject"])
+        if key is ERASED:
+            return True
+        if not isinstance(key, AESGCM):
+            raise SealBroken(f"no key for the person of {stored.originator_id}")
+        place = self._place(cast(str, stored.originator_id), stored.originator_version)
+        state["data"].update(orjson.loads(unseal(key, base64.b64decode(sealed), place)))
+        return False
+
+    def _fact(self, stored: StoredEvent, state: State, erased: bool) -> Recorded[Event]:  # noqa: FBT001 - see `_opened`
+        return Recorded(
+            self.context,
+            _position(stored),
+            cast(str, stored.originator_id),
+            stored.originator_version,
+            read_event(stored.topic, state["data"]),
+            datetime.fromisoformat(state["occurred_at"]),
+            datetime.fromisoformat(state["recorded_at"]),
+            state["actor"],
+            state["command_id"],
+            state["correlation_id"],
+            state.get("causation_id"),
+            state.get("import_id"),
+            state.get("rule"),
+            erased,
+        )
+
+    def _raw(self, stored: StoredEvent, state: State, erased: bool) -> RawFact:  # noqa: FBT001 - see `_opened`
+        return RawFact(
+            self.context,
+            _position(stored),
+            cast(str, stored.originator_id),
+            stored.originator_version,
+            stored.topic,
+            state["data"],
+            state["occurred_at"],
+            state["recorded_at"],
+            state["actor"],
+            state["command_id"],
+            state["correlation_id"],
+            state.get("causation_id"),
+            state.get("import_id"),
+            state.get("rule"),
+            erased,
+        )
 
     def _corrupt(self, stored: StoredEvent, error: Exception) -> CorruptLog:
-        position = stored.id if isinstance(stored, Notification) else 0
         return CorruptLog(
-            f"{self.context} log, position {position}, {stored.originator_id} version "
+            f"{self.context} log, position {_position(stored)}, {stored.originator_id} version "
             f"{stored.originator_version} ({stored.topic}): {type(error).__name__}"
         )
 
     def _place(self, stream_id: str, version: int) -> bytes:
         return f"{self.context}/{stream_id}/{version}".encode()
+
+
+def _position(stored: StoredEvent) -> int:
+    return stored.id if isinstance(stored, Notification) else 0
+
+
+def _is_personal(event: Event) -> bool:
+    """Whether a fact says anything of a person."""
+    return any(getattr(event, name) is not None for name in event.personal_fields)
 
 
 def _subject(fact: Recorded[Event]) -> str:

@@ -1,18 +1,17 @@
 """The log in memory: for unit tests, with the same promises as the others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock, get_ident
-from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
 
 from shared.chassis.eventstore.recorder import (
     AnsweredCommand,
+    Append,
     AppendConflict,
-    Claim,
     CommandRepeated,
     LogRecorder,
     as_text,
@@ -59,63 +58,43 @@ class MemoryRecorder(LogRecorder):
         """Whether this thread holds it."""
         return self._owner == get_ident()
 
-    def insert_events(
-        self,
-        stored_events: Sequence[StoredEvent],
-        *,
-        claims: Sequence[Claim] = (),
-        releases: Sequence[Claim] = (),
-        answers: Sequence[AnsweredCommand] = (),
-        keys: Mapping[str, bytes] | None = None,
-        **kwargs: Any,
-    ) -> Sequence[int]:
+    def store(self, append: Append) -> range:
         """Append whole or not at all."""
         with self._lock:
-            self._check(stored_events, claims, releases, answers, keys or {})
+            self._check(append)
             tip = len(self._log)
-            for position, stored in enumerate(stored_events, tip + 1):
+            for position, stored in enumerate(append.events, tip + 1):
                 stream_id = as_text(stored.originator_id)
                 notification = Notification(
                     stream_id, stored.originator_version, stored.topic, stored.state, position
                 )
                 self._log.append(notification)
                 self._streams.setdefault(stream_id, []).append(notification)
-            for claim in releases:
+            for claim in append.releases:
                 del self._claims[claim.scope, claim.key]
-            for claim in claims:
+            for claim in append.claims:
                 self._claims[claim.scope, claim.key] = claim.stream_id
-            for answer in answers:
+            for answer in append.answers:
                 self._answers[answer.command_id] = replace(answer, position=tip + answer.events)
-            self._keys.update(keys or {})
-            return range(tip + 1, tip + 1 + len(stored_events))
+            self._keys.update(append.keys)
+            return range(tip + 1, tip + 1 + len(append.events))
 
-    def _check(
-        self,
-        stored_events: Sequence[StoredEvent],
-        claims: Sequence[Claim],
-        releases: Sequence[Claim],
-        answers: Sequence[AnsweredCommand],
-        keys: Mapping[str, bytes],
-    ) -> None:
-        versions: dict[str, int] = {}
-        for stored in stored_events:
-            stream_id = as_text(stored.originator_id)
-            current = versions.get(stream_id, self.stream_version(stream_id))
-            if stored.originator_version != current + 1:
+    def _check(self, append: Append) -> None:
+        for stream_id, version in append.expected().items():
+            if (current := self.stream_version(stream_id)) != version:
                 raise AppendConflict(f"{stream_id} is at version {current}")
-            versions[stream_id] = stored.originator_version
-        held = dict(self._claims) if claims or releases else {}
-        for claim in releases:
+        held = dict(self._claims) if append.claims or append.releases else {}
+        for claim in append.releases:
             if held.pop((claim.scope, claim.key), None) != claim.stream_id:
                 raise AppendConflict(f"{claim.scope} is no longer held by {claim.stream_id}")
-        for claim in claims:
+        for claim in append.claims:
             if (claim.scope, claim.key) in held:
                 raise AppendConflict(f"{claim.scope} is held already")
             held[claim.scope, claim.key] = claim.stream_id
-        if any(subject in self._keys for subject in keys):
+        if any(subject in self._keys for subject in append.keys):
             raise AppendConflict("a subject key was made meanwhile")
-        seen = {answer.command_id for answer in answers}
-        if len(seen) < len(answers) or not seen.isdisjoint(self._answers):
+        seen = {answer.command_id for answer in append.answers}
+        if len(seen) < len(append.answers) or not seen.isdisjoint(self._answers):
             raise CommandRepeated("answered already")
 
     def select_events(
@@ -164,10 +143,20 @@ class MemoryRecorder(LogRecorder):
         with self._lock:
             return len(self._streams.get(stream_id, ()))
 
+    def select_existing(self, stream_ids: Sequence[str]) -> set[str]:
+        """Return those of many streams that exist."""
+        with self._lock:
+            return {stream_id for stream_id in stream_ids if self._streams.get(stream_id)}
+
     def select_claim(self, scope: str, key: str) -> str | None:
         """Return the stream that holds the key, if any."""
         with self._lock:
             return self._claims.get((scope, key))
+
+    def select_claims(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return the holders of those of many (scope, key) that are held."""
+        with self._lock:
+            return {place: self._claims[place] for place in places if place in self._claims}
 
     def select_answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
         """Return the stored answers of those commands that were answered, by id."""

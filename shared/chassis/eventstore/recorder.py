@@ -19,6 +19,7 @@ from eventsourcing.persistence import (
 
 __all__ = [
     "AnsweredCommand",
+    "Append",
     "AppendConflict",
     "Claim",
     "CommandRepeated",
@@ -60,36 +61,65 @@ class AnsweredCommand:
     outcome: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Append:
+    """Facts and what is unique beside them, to be stored whole or not at all."""
+
+    events: Sequence[StoredEvent]
+    claims: Sequence[Claim] = ()
+    """Keys to take, after the releases."""
+    releases: Sequence[Claim] = ()
+    answers: Sequence[AnsweredCommand] = ()
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    """`{subject: wrapped key}` of new data subjects."""
+    reads: Mapping[str, int] = field(default_factory=dict)
+    """`{stream: version}` the decision rests on: streams that must not have moved on."""
+
+    def expected(self) -> dict[str, int]:
+        """Return the version each stream written or read must be at when the append is stored.
+
+        Raises:
+            AppendConflict: no version fits, because the append contradicts itself.
+        """
+        expected = dict(self.reads)
+        last: dict[str, int] = {}
+        for event in self.events:
+            stream_id, version = as_text(event.originator_id), event.originator_version
+            before = last.get(stream_id)
+            if before is None:
+                before = expected.setdefault(stream_id, version - 1)
+            if version != before + 1:
+                raise AppendConflict(f"{stream_id} has a gap between {before} and {version}")
+            last[stream_id] = version
+        return expected
+
+
 class LogRecorder(ApplicationRecorder):
-    """A context's log: gapless positions in commit order, and what is unique beside it.
+    """A context's log: gapless positions in commit order, and what is unique beside it."""
 
-    `insert_events` is one transaction. Beside the library's events it takes, by keyword:
-
-    - `releases`, then `claims`: sequences of `Claim` to give up and to take;
-    - `answers`: sequence of `AnsweredCommand`;
-    - `keys`: `{subject: wrapped key}` of new data subjects.
-
-    It raises `CommandRepeated` when an answer's command id is known, and `AppendConflict` when a
-    version, claim, release or key does not fit; then nothing is stored. Inside `transaction()` it
-    joins that transaction.
-    """
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> range:
+        """Store an `Append` of these events; see `store`."""
+        return self.store(Append(stored_events, **kwargs))
 
     @abstractmethod
-    def insert_events(
-        self,
-        stored_events: Sequence[StoredEvent],
-        *,
-        claims: Sequence[Claim] = (),
-        releases: Sequence[Claim] = (),
-        answers: Sequence[AnsweredCommand] = (),
-        keys: Mapping[str, bytes] | None = None,
-        **kwargs: Any,
-    ) -> Sequence[int]:
-        """Append whole or not at all; return the positions taken."""
+    def store(self, append: Append) -> range:
+        """Append whole or not at all, in one transaction or inside the one that is open.
+
+        Returns:
+            The positions taken; an append without events gives an empty range behind the tip.
+
+        Raises:
+            CommandRepeated: an answer's command id is known.
+            AppendConflict: a version, claim, release or key does not fit.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
         """Open a transaction that reads and appends join."""
+
+    def alone(self) -> AbstractContextManager[Any]:
+        """Open or join a transaction in which nobody else appends."""
+        return self.transaction()
 
     @property
     @abstractmethod
@@ -99,6 +129,10 @@ class LogRecorder(ApplicationRecorder):
     @abstractmethod
     def select_claim(self, scope: str, key: str) -> str | None:
         """Return the stream that holds the key, if any."""
+
+    @abstractmethod
+    def select_claims(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return the holders of those of many (scope, key) that are held."""
 
     @abstractmethod
     def select_answers(self, command_ids: Sequence[str]) -> dict[str, AnsweredCommand]:
@@ -115,6 +149,10 @@ class LogRecorder(ApplicationRecorder):
     @abstractmethod
     def stream_version(self, stream_id: str) -> int:
         """Return the stream's current version, 0 when it does not exist."""
+
+    @abstractmethod
+    def select_existing(self, stream_ids: Sequence[str]) -> set[str]:
+        """Return those of many streams that exist."""
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()

@@ -1,0 +1,85 @@
+"""Locks between processes: what only one of all processes on a database does at a time."""
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+__all__ = ["KEEPALIVE", "AdvisoryLock", "Lock"]
+
+KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""Seconds and tries after which a client sees that its server's machine is gone."""
+_OURS_TOO = " ".join(f"-c tcp_{name}={value}" for name, value in KEEPALIVE.items())
+_PATIENCE = 10
+
+
+class Lock:
+    """Something only one process does at a time. This one is free for whoever asks."""
+
+    def take(self) -> bool:
+        """Take the lock if nobody has it, or make sure that it is still held; never wait for it.
+
+        Returns:
+            Whether it is held now. A holder asks again before each piece of work: once the
+            connection that held it is lost, so is the lock, and another may have it.
+        """
+        return True
+
+    def release(self) -> None:
+        """Give it up, so that another can take it at once."""
+
+
+class AdvisoryLock(Lock):
+    """A session-level advisory lock of PostgreSQL, on a connection of its own.
+
+    The server gives it up when the connection ends, also when the holder's machine goes silent
+    (after the keep-alive time), so a standby takes over without anybody's help.
+
+    Args:
+        url: `postgresql://…`.
+        name: what is locked; one lock per name and database.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._connection: psycopg.Connection[Any] | None = None
+        self._held = False
+
+    def take(self) -> bool:
+        """See `Lock`; a server that cannot be reached gives no lock."""
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            if self._held:
+                self._connection.execute("SELECT 1")
+            else:
+                (self._held,) = self._connection.execute(
+                    "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (self._name,)
+                ).fetchone() or (False,)
+        except psycopg.OperationalError:
+            self.release()
+        return self._held
+
+    def release(self) -> None:
+        """Give it up and close the connection, which would do so too, but a moment later."""
+        connection, self._connection, self._held = self._connection, None, False
+        if connection is None:
+            return
+        with suppress(psycopg.OperationalError):
+            connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.close()
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self._url,
+            autocommit=True,
+            application_name=f"annals {self._name}",
+            connect_timeout=_PATIENCE,
+            options=_OURS_TOO,
+            **KEEPALIVE,
+        )
