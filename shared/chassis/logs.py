@@ -7,9 +7,12 @@ their message only where it speaks of the program and not of its data.
 """
 
 import logging
+import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -18,9 +21,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["MASK", "OPEN", "configure", "describe", "mask"]
+from shared.chassis.telemetry import tracing
+
+__all__ = ["MASK", "OPEN", "about", "configure", "describe", "mask"]
 
 MASK = "•••"
 """What stands in place of a masked text."""
@@ -28,14 +34,18 @@ MASK = "•••"
 OPEN = frozenset(
     {
         "actor", "address", "at", "command", "consumer", "context", "error", "event", "exception",
-        "handler", "incident", "key", "lane", "level", "logger", "method", "mode", "outcome",
+        "handler", "incident", "level", "logger", "method", "mode", "outcome",
         "path", "policy", "process", "projection", "right", "route", "rpc", "rule", "service",
         "setting", "signal", "status", "subscription", "timestamp", "topic", "url",
     }
 )  # fmt: skip
-"""Keys whose text names parts of the system. Keys that end in `_id` are open as well."""
+"""Keys whose text names parts of the system. Keys that end in `_id` are open to ids as well."""
 
-_QUIET = ("kombu", "amqp", "nameko", "uvicorn", "asyncio", "httpx", "hpack")
+_ID = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
+_FIELD = re.compile(r"[a-z0-9_]{1,40}")
+_correlation_id: ContextVar[str] = ContextVar("annals_correlation_id", default="")
+
+_QUIET = ("alembic", "kombu", "amqp", "nameko", "uvicorn", "asyncio", "httpx", "hpack")
 _ABOUT_THE_PROGRAM = (
     ArithmeticError,
     AssertionError,
@@ -56,9 +66,14 @@ def configure(level: str = "info", form: str = "auto", **bound: Any) -> None:
         form: `json`, `console`, or `auto` for console on a terminal and JSON elsewhere.
         bound: values that every line of this process carries, e.g. `process="worker"`.
     """
+
+    def common(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+        del logger, method
+        return {**bound, **_request(), **line}
+
     people = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        common,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -73,8 +88,10 @@ def configure(level: str = "info", form: str = "auto", **bound: Any) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_template, *shared],
+            foreign_pre_chain=[_rendered, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            use_get_message=False,
+            pass_foreign_args=True,
         )
     )
     root = logging.getLogger()
@@ -91,8 +108,21 @@ def configure(level: str = "info", form: str = "auto", **bound: Any) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(**bound)
+
+
+@contextmanager
+def about(correlation_id: str) -> Iterator[None]:
+    """Say in every line of the block which conversation it belongs to."""
+    before = _correlation_id.set(correlation_id)
+    try:
+        yield
+    finally:
+        _correlation_id.reset(before)
+
+
+def _request() -> dict[str, str]:
+    found = {"correlation_id": _correlation_id.get(), "trace_id": tracing.trace_id()}
+    return {name: value for name, value in found.items() if value}
 
 
 def mask(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
@@ -110,11 +140,15 @@ def _masked(name: str, value: Any) -> Any:
         case list() | tuple() | set() | frozenset():
             return [_masked(name, item) for item in value]
         case str():
-            return value if name in OPEN or name.endswith("_id") else MASK
+            return value if name in OPEN or _is_id(name, value) else MASK
         case _ if isinstance(value, _PLAIN):
             return value if isinstance(value, bool | int | float | None) else str(value)
         case _:
             return type(value).__name__
+
+
+def _is_id(name: str, value: str) -> bool:
+    return name.endswith("_id") and _ID.fullmatch(value) is not None
 
 
 def _exception(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
@@ -136,14 +170,28 @@ def _exception(logger: WrappedLogger, method: str, line: EventDict) -> EventDict
 
 
 def describe(error: BaseException) -> str:
-    """Return the exception's class, with its message where that speaks of the program only."""
+    """Return the exception's class, with what it says about the program and not of its data."""
     name = type(error).__qualname__
+    if isinstance(error, ValidationError):
+        wrong = error.errors(include_input=False, include_url=False, include_context=False)
+        places = "; ".join(f"{_place(item['loc'])}: {item['type']}" for item in wrong)
+        return f"{name}: {error.title}: {places}"
     return f"{name}: {error}" if isinstance(error, _ABOUT_THE_PROGRAM) else name
 
 
-def _template(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
-    """Keep a library's message as written in its code, without the values put into it."""
+def _place(path: tuple[int | str, ...]) -> str:
+    """Return the path of a field; keys of dictionaries may be anything and are masked."""
+    return ".".join(str(part) if _FIELD.fullmatch(str(part)) else "•" for part in path)
+
+
+def _rendered(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """Write a library's message as in its code, with the values put into it masked like others."""
     del logger, method
-    record: logging.LogRecord = line["_record"]
-    line["event"] = str(record.msg)
+    message, given = line["_record"].msg, line.pop("positional_args")
+    if not isinstance(message, str):
+        line["event"] = _masked("event", message)
+    elif given:
+        masked = _masked("", given)
+        with suppress(TypeError, ValueError):  # a masked text where a number is to stand
+            line["event"] = message % (masked if isinstance(given, Mapping) else tuple(masked))
     return line

@@ -7,8 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+from sqlalchemy import Table
+
 from shared.chassis import tracking
-from shared.chassis.api.rights import RoleRights
+from shared.chassis.api.rights import Postings, RoleRights, UnitTree
 from shared.chassis.application import Application
 from shared.chassis.clock import Clock, SystemClock
 from shared.chassis.database import Database
@@ -16,7 +19,8 @@ from shared.chassis.eventstore import EventLog
 from shared.chassis.projections.past import Hindsight
 from shared.chassis.projections.projector import Projector
 from shared.chassis.shapes.command import Actor, Answer, Request
-from shared.chassis.shapes.errors import Unavailable
+from shared.chassis.shapes.errors import Forbidden, Unavailable
+from shared.chassis.shapes.guard import EVERYTHING, Cut, Guard, Sight
 from shared.chassis.shapes.policy import Policy
 from shared.chassis.shapes.projection import Projection
 from shared.chassis.shapes.query import Query, Question, Reader
@@ -25,6 +29,7 @@ __all__ = ["Method", "OpenService", "Service", "open_service"]
 
 _PATIENCE = 2.0
 _PAUSE = 0.004
+_CUTS = 512
 
 
 class Method(NamedTuple):
@@ -46,6 +51,7 @@ class Service:
         policies: whenever X, then Y.
         projections: its read models; who may do what joins them by itself.
         questions: functions `(query: Q, reader: Reader) -> View`, named after their query class.
+        guards: whose the rows are that questions read; who may not see all sees no other table.
     """
 
     name: str
@@ -54,16 +60,22 @@ class Service:
     policies: tuple[Policy, ...] = ()
     projections: tuple[type[Projection], ...] = ()
     questions: tuple[Callable[[Any, Reader], Any], ...] = ()
+    guards: tuple[Guard, ...] = ()
 
     def __post_init__(self) -> None:
-        if RoleRights not in self.projections:
-            object.__setattr__(self, "projections", (*self.projections, RoleRights))
+        missing = (one for one in (RoleRights, Postings, UnitTree) if one not in self.projections)
+        object.__setattr__(self, "projections", (*self.projections, *missing))
 
     @cached_property
     def asked(self) -> Mapping[str, Question]:
         """The questions by rpc name."""
         found = [Question.of(function) for function in self.questions]
         return {question.query.__name__: question for question in found}
+
+    @cached_property
+    def guarded(self) -> Mapping[Table, Guard]:
+        """The guards by table."""
+        return {guard.table: guard for guard in self.guards}
 
     def requests(self) -> dict[str, Method]:
         """Return every rpc of the service by name: commands, then questions."""
@@ -93,6 +105,7 @@ class OpenService:
     application: Application | None = None
     projector: Projector = field(init=False)
     hindsight: Hindsight = field(init=False)
+    _cuts: dict[tuple[Actor, Sight], Cut] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.projector = Projector(self.service.projections)
@@ -108,8 +121,23 @@ class OpenService:
         """The context's name."""
         return self.service.name
 
-    def ask(self, question: Question, query: Query, actor: Actor) -> Any:
+    def ask(
+        self,
+        question: Question,
+        query: Query,
+        actor: Actor,
+        sight: Sight = EVERYTHING,
+        *,
+        within: float | None = None,
+    ) -> Any:
         """Answer a query from one consistent read of the views.
+
+        Args:
+            question: which.
+            query: its fields.
+            actor: who asks.
+            sight: what of the rows they may see.
+            within: see `Database.read`.
 
         Raises:
             Unavailable: the views have not reached `query.min_position` in time.
@@ -117,13 +145,36 @@ class OpenService:
         """
         if query.min_position is not None:
             context, _, position = query.min_position.partition(":")
-            self._wait(context, int(position))
-        with self.views_database.read() as connection:
-            return question.answer(
-                query, Reader(connection, actor, self.clock.now(), self.hindsight)
-            )
+            self.wait(context, int(position))
+        now = self.clock.now()
+        with self.views_database.read(within=within) as connection:
+            if sight.is_whole:
+                return question.answer(query, Reader(connection, actor, now, self.hindsight))
+            cut = self.cut(actor, sight)
+            reader = Reader.cut_to(connection, actor, now, self.hindsight, cut)
+            with cut.doing_without():
+                try:
+                    return question.answer(query, reader)
+                except (ValidationError, TypeError, AttributeError):
+                    if not cut.restricted:
+                        raise
+                    raise Forbidden(", ".join(cut.restricted)) from None
 
-    def _wait(self, context: str, position: int) -> None:
+    def cut(self, reader: Actor, sight: Sight) -> Cut:
+        """Return what somebody may see; kept, because making statements of it takes time."""
+        found = self._cuts.get((reader, sight))
+        if found is None:
+            if len(self._cuts) >= _CUTS:
+                self._cuts.clear()
+            found = self._cuts[reader, sight] = Cut(self.service.guarded, reader, sight)
+        return found
+
+    def wait(self, context: str, position: int) -> None:
+        """Wait until the views know a context's log up to a position.
+
+        Raises:
+            Unavailable: they have not reached it in time.
+        """
         wanted = [p.name for p in self.service.projections if context in p.contexts()]
         give_up = time.monotonic() + _PATIENCE
         while True:
@@ -150,8 +201,9 @@ def open_service(
     *,
     key_encryption_key: bytes = bytes(32),
     durable: bool = True,
+    database: Database | None = None,
 ) -> OpenService:
-    """Open a service on SQLite.
+    """Open a service: on one database that holds all it has, or on its two SQLite files.
 
     Args:
         service: what it is made of.
@@ -159,8 +211,11 @@ def open_service(
         clock: tells when facts are recorded; the machine's when None.
         key_encryption_key: 32 bytes that wrap the data subjects' keys.
         durable: sync every commit of the log to disk.
+        database: where log and views are kept instead.
     """
-    if data is None:
+    if database is not None:
+        log_database = views_database = database
+    elif data is None:
         log_database, views_database = Database.sqlite(None), Database.sqlite(None)
     else:
         data.mkdir(parents=True, exist_ok=True)

@@ -6,19 +6,26 @@ working directory.
 """
 
 import base64
+import json
 import os
 import secrets
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -26,12 +33,27 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-__all__ = ["PREFIX", "Mode", "Settings", "SettingsError", "read_settings"]
+from shared.chassis.settingtypes import (
+    SERVICE,
+    Address,
+    Addresses,
+    BrokerUrl,
+    CollectorUrl,
+    DatabaseUrl,
+    Key,
+    Keys,
+    Port,
+    TimeZone,
+    did_you_mean,
+)
+
+__all__ = ["PREFIX", "EdgeSettings", "Mode", "Settings", "SettingsError", "read_settings"]
 
 PREFIX = "ANNALS_"
 _TEST_PREFIX = "ANNALS_TEST_"
 _KEY_BYTES = 32
 _SECRET_LENGTH = 32
+_KEYS_PLACE = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])"
 
 
 class Mode(StrEnum):
@@ -55,27 +77,16 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def _key(value: SecretStr) -> SecretStr:
-    try:
-        size = len(base64.b64decode(value.get_secret_value(), validate=True))
-    except ValueError:
-        size = 0
-    if size != _KEY_BYTES:
-        raise ValueError(f"must be {_KEY_BYTES} bytes in base64")
-    return value
-
-
-def _time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"is no IANA time zone{_did_you_mean(name, available_timezones())}")
-    return name
-
-
-Port = Annotated[int, Field(ge=0, le=65_535)]
-
-
 class Settings(BaseSettings):
     """What an installation can choose."""
+
+    needed_in_production: ClassVar[tuple[str, ...]] = (
+        "key_encryption_key",
+        "database_url",
+        "broker_url",
+        "token_issuer",
+        "token_keys_url",
+    )
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -100,7 +111,59 @@ class Settings(BaseSettings):
         default=8080, description="Port of the HTTP API and the pages; 0 takes a free one."
     )
     grpc_port: Port = Field(default=50051, description="Port of the gRPC API; 0 takes a free one.")
-    key_encryption_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
+    operations_port: Port = Field(
+        default=9464,
+        description="Port of `/metrics`, `/livez` and `/readyz` of api and worker processes; 0 "
+        "takes a free one.",
+    )
+    database_url: DatabaseUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The PostgreSQL database of each service; `{service}` stands for its name: "
+        "`postgresql://annals_{service}@db/annals_{service}?sslmode=verify-full`. Without it, "
+        "SQLite files in the data folder.",
+    )
+    database_password: SecretStr | None = Field(
+        default=None, description="Password that replaces the one of `ANNALS_DATABASE_URL`."
+    )
+    database_pool: int = Field(
+        default=8, ge=1, le=500, description="Connections to the database per process and service."
+    )
+    broker_url: BrokerUrl | None = Field(
+        default=None,
+        repr=False,
+        description="RabbitMQ, `amqps://user:password@host/vhost`. Without it, messages stay "
+        "inside the process.",
+    )
+    service_address: Address = Field(
+        default="annals-{service}:50051",
+        description="Where other services' gRPC is; `{service}` stands for the name.",
+    )
+    service_addresses: Addresses = Field(
+        default={},
+        description="JSON object of services whose gRPC is elsewhere, name to address.",
+    )
+    service_token_file: FilePath | None = Field(
+        default=None,
+        description="File of the token with which a service reads other services' logs; read "
+        "again whenever it is used, so that it can change.",
+    )
+    service_token: SecretStr | None = Field(
+        default=None, description="The same token, given directly."
+    )
+    tls_certificate: FilePath | None = Field(
+        default=None,
+        description="PEM file of the certificate chain that gRPC and HTTP servers show.",
+    )
+    tls_key: FilePath | None = Field(
+        default=None, description="PEM file of the certificate's private key."
+    )
+    tls_authority: FilePath | None = Field(
+        default=None,
+        description="PEM file of the authority that peers' certificates are checked against. "
+        "When given, services show each other their certificates.",
+    )
+    key_encryption_key: Key | None = Field(
         default=None,
         description="32 bytes in base64 that wrap the keys of personal data. Embedded: made on "
         "first use and kept in the data folder.",
@@ -120,8 +183,24 @@ class Settings(BaseSettings):
     )
     token_keys_url: str | None = Field(
         default=None,
-        pattern=r"^https://",
-        description="Where the issuer publishes its signing keys (JWKS).",
+        pattern=_KEYS_PLACE,
+        description="Where the issuer publishes its signing keys (JWKS), by https.",
+    )
+    token_keys: Keys | None = Field(
+        default=None,
+        description="The issuer's signing keys instead of their URL: a JWKS document, or a file "
+        "that holds one.",
+    )
+    telemetry_endpoint: CollectorUrl | None = Field(
+        default=None,
+        description="OpenTelemetry collector (OTLP over HTTP), `http://collector:4318`. Without "
+        "it, no traces.",
+    )
+    telemetry_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the conversations that traces follow; the same for every process.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least important log line to write."
@@ -138,22 +217,46 @@ class Settings(BaseSettings):
         default=1_048_576,
         ge=1_024,
         le=67_108_864,
-        description="Largest HTTP request body in bytes.",
+        description="Largest request body in bytes, of HTTP and of gRPC.",
+    )
+    page_limit: int = Field(
+        default=500, ge=1, le=500, description="Most rows a page of a list may have."
+    )
+    rate_limit: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests per second that one caller may make of one process; 0 sets no limit.",
     )
     request_timeout: float = Field(
         default=10.0, gt=0, le=300, description="Seconds after which a request is given up."
     )
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+    time_zone: TimeZone = Field(
         default="UTC", description="Time zone in which days and months of business are counted."
     )
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.mode is Mode.PRODUCTION:
-            needed = ("key_encryption_key", "token_issuer", "token_keys_url")
-            missing = [PREFIX + name.upper() for name in needed if not getattr(self, name)]
+            missing = [
+                PREFIX + name.upper()
+                for name in self.needed_in_production
+                if not (getattr(self, name) or (name == "token_keys_url" and self.token_keys))
+            ]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError(f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY belong together")
+        for one, other in (
+            ("token_keys", "token_keys_url"),
+            ("service_token", "service_token_file"),
+        ):
+            if getattr(self, one) and getattr(self, other):
+                raise ValueError(f"give {PREFIX}{one.upper()} or {PREFIX}{other.upper()}, not both")
         return self
 
     @classmethod
@@ -174,6 +277,28 @@ class Settings(BaseSettings):
         """The business time zone."""
         return ZoneInfo(self.time_zone)
 
+    def database_for(self, service: str) -> str | None:
+        """Return the URL of a service's database, its password in it; None means SQLite."""
+        if self.database_url is None:
+            return None
+        url = urlsplit(self.database_url.replace(SERVICE, service))
+        if self.database_password is None:
+            return url.geturl()
+        account, _, place = url.netloc.rpartition("@")
+        password = quote(self.database_password.get_secret_value(), safe="")
+        return url._replace(netloc=f"{account.partition(':')[0]}:{password}@{place}").geturl()
+
+    def address_of(self, service: str) -> str:
+        """Return where a service's gRPC is, `host:port`."""
+        address = self.service_addresses.get(service, self.service_address)
+        return address.replace(SERVICE, service)
+
+    def own_token(self) -> str | None:
+        """Return the token with which this service reads others' logs, None when there is none."""
+        if self.service_token_file is not None:
+            return self.service_token_file.read_text("utf-8").strip()
+        return self.service_token.get_secret_value() if self.service_token else None
+
     def wrapping_key(self) -> bytes:
         """Return the 32 bytes that wrap the keys of personal data; made and kept when not given."""
         if self.key_encryption_key is not None:
@@ -193,6 +318,8 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if isinstance(value, SecretStr):
                 value = value.get_secret_value()
+            if isinstance(value, dict):
+                value = json.dumps(value)
             if value is not None:
                 found[PREFIX + name.upper()] = str(value)
         return found
@@ -214,10 +341,17 @@ class Settings(BaseSettings):
         return path.read_text().strip()
 
 
-def read_settings(**given: Any) -> Settings:
+class EdgeSettings(Settings):
+    """Settings of the gateway, which keeps nothing and passes tokens on, and of migrations."""
+
+    needed_in_production: ClassVar[tuple[str, ...]] = ()
+
+
+def read_settings(kind: type[Settings] = Settings, /, **given: Any) -> Settings:
     """Read the settings of this process.
 
     Args:
+        kind: `EdgeSettings` for the gateway, which needs less.
         given: settings from the command line; None means not given there.
 
     Raises:
@@ -226,7 +360,7 @@ def read_settings(**given: Any) -> Settings:
     given = {name: value for name, value in given.items() if value is not None}
     _refuse_unknown(os.environ, "the environment")
     try:
-        return Settings(**given)
+        return kind(**given)
     except ValidationError as error:
         raise SettingsError([_problem(found, given) for found in error.errors()]) from None
 
@@ -274,7 +408,7 @@ def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
     ]
     if unknown:
         raise SettingsError(
-            [f"{name} in {source} is no setting{_did_you_mean(name, known)}" for name in unknown]
+            [f"{name} in {source} is no setting{did_you_mean(name, known)}" for name in unknown]
         )
 
 
@@ -293,8 +427,3 @@ def _problem(error: Any, given: Mapping[str, Any]) -> str:
     else:
         source = "annals.toml"
     return f"{variable} in {source}: {reason}"
-
-
-def _did_you_mean(name: str, known: Any) -> str:
-    match = get_close_matches(name, known, n=1)
-    return f"; did you mean {match[0]}?" if match else ""

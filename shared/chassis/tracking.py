@@ -8,9 +8,9 @@ from collections.abc import Collection
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, select
 
-from shared.chassis.database import short
+from shared.chassis.database import alone, short
 
-__all__ = ["advance", "advance_all", "create", "forget", "position", "positions"]
+__all__ = ["advance", "advance_all", "create", "forget", "hold", "position", "positions"]
 
 _metadata = MetaData()
 tracking = Table(
@@ -28,8 +28,24 @@ _MOVE = (
 )
 
 
+def hold(connection: Connection, name: str) -> None:
+    """Until the transaction ends, let no other one move what is tracked under a name.
+
+    Two processes of one service may apply facts at the same moment, e.g. a standby that catches up
+    and the active consumer. To be called before positions are read, since what is folded builds on
+    them. On SQLite a writing transaction is alone anyway.
+
+    Args:
+        connection: in a writing transaction.
+        name: of the subscription, e.g. `leads.views`.
+    """
+    if connection.dialect.name != "sqlite":
+        short(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (name,))
+
+
 def create(connection: Connection) -> None:
     """Create the table if it is not there."""
+    alone(connection)
     _metadata.create_all(connection)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "event_class",
     "event_id",
     "reference",
+    "refs_of",
     "topics_of",
     "upcaster",
 ]
@@ -114,7 +115,7 @@ class Event(BaseModel):
             if field.is_required() and type(None) in get_args(field.annotation)
         )
         cls.references = tuple(
-            (name, ref.kind) for name, field in fields.items() for ref in _refs(field)
+            (name, ref.kind) for name, field in fields.items() for ref in refs_of(field)
         )
         TOPICS[topic] = cls
 
@@ -133,7 +134,8 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 _UPCASTERS: dict[str, tuple[str, Upcast]] = {}
 
 
-def _refs(field: Any) -> list[Ref]:
+def refs_of(field: Any) -> list[Ref]:
+    """Return the kind of entity whose ids a model's field holds, if it does."""
     found = [mark for mark in field.metadata if isinstance(mark, Ref)]
     pending = [field.annotation]
     while pending:

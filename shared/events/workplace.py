@@ -10,6 +10,7 @@ from shared.events.base import Event, Personal
 from shared.events.values import Email, EmployeeId, Label, Phone, Slug, UnitId, Value
 
 __all__ = [
+    "DataScope",
     "DepartureScheduled",
     "EmployeeFact",
     "EmployeeJoined",
@@ -171,6 +172,18 @@ class LeaveCancelled(EmployeeFact, topic="workplace.LeaveCancelled.v1"):
     ends_on: date
 
 
+class DataScope(StrEnum):
+    """Whose records a role lets its holder see, besides those of their own teams and pools."""
+
+    SELF = "self"
+    UNIT = "unit"
+    """Of everybody in the holder's unit."""
+    UNIT_AND_BELOW = "unit_and_below"
+    UNITS = "units"
+    """Of everybody in units that the role names, and below them."""
+    ALL = "all"
+
+
 class FieldAccess(StrEnum):
     """What a role may do with a field."""
 
@@ -200,6 +213,10 @@ class RoleDefined(Event, topic="workplace.RoleDefined.v1"):
     """Patterns over `<context>.<Rpc>`: `leads.ClaimLead`, `leads.*`, `*`."""
     fields: tuple[FieldRight, ...] = ()
     """Exceptions; fields not named may be read and edited."""
+    scope: DataScope = DataScope.ALL
+    """Whose records the rights are about."""
+    unit_ids: tuple[UnitId, ...] = ()
+    """The units of the scope `units`."""
 
 
 class RoleRetired(Event, topic="workplace.RoleRetired.v1"):

@@ -18,10 +18,10 @@ from shared.chassis.api.identity import DevelopmentIdentity, issue_token
 from shared.chassis.api.log import pull
 from shared.chassis.messaging.slices import decode
 from shared.chassis.service import OpenService
-from shared.events.base import Recorded
+from shared.events.base import TOPICS, Recorded
 from shared.events.workplace import RoleDefined
 from tests.api.conftest import SECRET
-from tests.api.toy import SERVICE
+from tests.api.toy import SERVICE, BookAdded
 
 Call = Callable[..., Any]
 
@@ -194,6 +194,17 @@ def test_the_log_can_be_pulled_in_slices(
     with pytest.raises(grpc.RpcError) as caught:
         list(pull(channel, "leads", 0))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_log_gives_others_what_this_release_does_not_know(
+    call: Call, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("AddBook", title="Atlas")
+    with monkeypatch.context() as older:
+        older.delitem(TOPICS, BookAdded.topic)
+        (parcel,) = pull(channel, "toy", 0)
+    (fact,) = decode(parcel.body).facts
+    assert fact.event == BookAdded(title="Atlas")
 
 
 def test_a_log_is_not_open_to_everybody(channel: grpc.Channel) -> None:

@@ -14,6 +14,7 @@ from shared.chassis.shapes import (
     NotFound,
     Refused,
     Taken,
+    TookTooLong,
     Unauthenticated,
     Unavailable,
 )
@@ -36,6 +37,7 @@ class LeadIsSettled(BrokenRule):
         (Unauthenticated("who?"), 16, 401),
         (Forbidden("leads.ClaimLead"), 7, 403),
         (Unavailable("later"), 14, 503),
+        (TookTooLong("no end"), 4, 504),
     ],
 )
 def test_each_refusal_has_one_status_in_grpc_and_in_http(

@@ -28,7 +28,7 @@ from shared.chassis.shapes import (
     Row,
     View,
 )
-from shared.events.base import Event, Recorded, Ref
+from shared.events.base import Event, Recorded, Ref, UnknownTopic
 
 BookId = Annotated[str, Ref("book"), Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
@@ -160,6 +160,8 @@ class ToyApplication(Application):
         )
 
     def burn_book(self, command: BurnBook) -> Answer:
+        if command.book_id == "newer":
+            raise UnknownTopic("toy.BookBurnt.v2")
         raise RuntimeError("secret words nobody may read")
 
     def count_books(self, command: CountBooks) -> Answer:

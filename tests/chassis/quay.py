@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, MetaData, String, Table, select
 
 from shared.chassis import tracking
-from shared.chassis.messaging import Delivery, pull_from
+from shared.chassis.database import Database
+from shared.chassis.messaging import Delivery, parking, pull_from
+from shared.chassis.projections.rebuild import rebuild
 from shared.chassis.service import OpenService, Service, open_service
 from shared.chassis.shapes import Amount, Instant, Key, Projection, Row, blank, fresh_id
 from shared.chassis.testing import NOON, folded
@@ -129,13 +131,13 @@ HISTORIES = st.lists(
 class Quay:
     """A harbour whose log is written directly, and followed when a test says so."""
 
-    def __init__(self, data: Path | None = None) -> None:
-        self.opened: OpenService = open_service(HARBOUR, data, durable=False)
+    def __init__(self, data: Path | None = None, database: Database | None = None) -> None:
+        self.opened: OpenService = open_service(HARBOUR, data, database=database, durable=False)
         self.log = self.opened.log
         self.views = self.opened.views_database
         delivery = Delivery(self.opened, pull_from([self.opened]), lambda _: None)
         assert delivery.views is not None
-        self._subscription = delivery.views
+        self.subscription = delivery.views
 
     def write(self, *events: tuple[str, Event]) -> None:
         for stream_id, event in events:
@@ -147,7 +149,7 @@ class Quay:
 
     def follow(self) -> None:
         """Bring the read models up to the log."""
-        self._subscription.catch_up()
+        self.subscription.catch_up()
 
     def follow_with(self, projection: type[Projection]) -> None:
         """Bring one read model up to the log; the others stay behind."""
@@ -155,6 +157,15 @@ class Quay:
             after = tracking.position(connection, projection.name, "harbour")
             self.opened.projector.apply(connection, projection, self.log.read(after))
             tracking.advance(connection, projection.name, "harbour", self.log.tip())
+
+    def parked(self) -> list[parking.Letter]:
+        """Return what waits."""
+        with self.views.read() as connection:
+            return parking.letters(connection)
+
+    def rebuild(self, *projections: type[Projection]) -> None:
+        """Fold read models anew in place of what is there."""
+        rebuild(self.views, projections, {"harbour": self.log}, subscription=self.subscription.name)
 
     def rows(self, projection: type[Projection]) -> dict[Key, Row]:
         table = projection.table

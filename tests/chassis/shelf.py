@@ -21,22 +21,25 @@ from sqlalchemy import (
 from shared.chassis.database import Database
 from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes import Amount, Instant, ListQuery, Page, Reader, View
+from shared.chassis.shapes.columns import portable
 from shared.chassis.shapes.listing import listed
 from shared.chassis.testing import TESTER
 
-shelf = Table(
-    "shelf",
-    MetaData(),
-    Column("id", String, primary_key=True),
-    Column("title", String),
-    Column("pages", Integer),
-    Column("price", Amount),
-    Column("weight", Float),
-    Column("lent", Boolean),
-    Column("bought_on", Date),
-    Column("read_at", Instant),
-    Column("tags", JSON),
-    Column("cost", Amount),
+shelf = portable(
+    Table(
+        "shelf",
+        MetaData(),
+        Column("id", String, primary_key=True),
+        Column("title", String),
+        Column("pages", Integer),
+        Column("price", Amount),
+        Column("weight", Float),
+        Column("lent", Boolean),
+        Column("bought_on", Date),
+        Column("read_at", Instant),
+        Column("tags", JSON),
+        Column("cost", Amount),
+    )
 )
 
 
@@ -47,8 +50,8 @@ class Book(View):
 class Shelf:
     """Books in a database of their own."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self.database = Database.sqlite(None)
+    def __init__(self, rows: Sequence[Mapping[str, Any]], database: Database) -> None:
+        self.database = database
         with self.database.transaction() as connection:
             shelf.create(connection)
         self.add(rows)
@@ -74,9 +77,9 @@ class Shelf:
 
 
 @contextmanager
-def books(rows: Sequence[Mapping[str, Any]]) -> Iterator[Shelf]:
+def books(rows: Sequence[Mapping[str, Any]], database: Database | None = None) -> Iterator[Shelf]:
     """Put books on a shelf for a while."""
-    opened = Shelf(rows)
+    opened = Shelf(rows, database or Database.sqlite(None))
     try:
         yield opened
     finally:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import StatementError
 
 from shared.chassis.database import Database
 from shared.chassis.shapes import Amount, Instant
+from tests.servers.ground import Ground
 
 till = Table(
     "till",
@@ -30,8 +31,8 @@ moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones)
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    opened = Database.sqlite(None)
+def database(ground: Ground) -> Iterator[Database]:
+    opened = ground.database()
     with opened.transaction() as connection:
         till.create(connection)
     yield opened

@@ -6,11 +6,12 @@ import pytest
 
 from shared.chassis.shapes import Invalid
 from tests.chassis.shelf import BOOKS, Shelf, books
+from tests.servers.ground import Ground
 
 
 @pytest.fixture(scope="module")
-def shelf() -> Iterator[Shelf]:
-    with books(BOOKS) as opened:
+def shelf(ground: Ground) -> Iterator[Shelf]:
+    with books(BOOKS, ground.database()) as opened:
         yield opened
 
 

@@ -1,6 +1,8 @@
 import json
 import logging
+import threading
 from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -68,16 +70,60 @@ def test_an_exception_about_the_program_keeps_its_message(lines: Lines) -> None:
     assert line["error"] == "OSError: [Errno 98] Address already in use"
 
 
-def test_a_library_s_message_loses_the_values_put_into_it(lines: Lines) -> None:
-    logging.getLogger("some.library").warning("cannot store %s", "王小明")
+@pytest.mark.parametrize(
+    ("message", "given", "written"),
+    [
+        ("100 %", (), "100 %"),
+        ("cannot store %s", ("王小明",), "cannot store •••"),
+        (
+            "attempt %d of %s for %r took %.1f s",
+            (2, 3, "王", 0.52),
+            "attempt 2 of 3 for '•••' took 0.5 s",
+        ),
+        ("%(context)s has no %(name)s", ({"context": "leads", "name": "王"},), "leads has no •••"),
+        ("lost %s", (["王", 1],), "lost ['•••', 1]"),
+        ("failed: %s", (ValueError("王"),), "failed: ValueError"),
+        ("page %d", (Decimal(3),), "page %d"),
+        (ValueError("王"), (), "ValueError"),
+    ],
+)
+def test_a_library_s_message_is_rendered_with_its_values_masked(
+    lines: Lines, message: object, given: tuple[object, ...], written: str
+) -> None:
+    logging.getLogger("some.library").warning(message, *given)
     (line,) = lines()
-    assert line["event"] == "cannot store %s"
+    assert line["event"] == written
+    assert "positional_args" not in line
     assert "王" not in json.dumps(line, ensure_ascii=False)
+
+
+def test_a_line_of_any_thread_says_which_process_and_which_conversation(lines: Lines) -> None:
+    def work() -> None:
+        with logs.about("0197a3c2-5f6e-7c1a-9a53-0f6f2b1e4d70"):
+            structlog.get_logger().info("request failed")
+        structlog.get_logger().info("thread ends")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    first, second = lines()
+    assert (first["process"], second["process"]) == ("test", "test")
+    assert first["correlation_id"] == "0197a3c2-5f6e-7c1a-9a53-0f6f2b1e4d70"
+    assert "correlation_id" not in second
+
+
+@pytest.mark.parametrize("wrong", ["王小明", "Wang Xiaoming", "wang@example.com", "+86 139 0000"])
+def test_what_is_no_id_is_masked_even_where_an_id_stands(lines: Lines, wrong: str) -> None:
+    with logs.about(wrong):
+        structlog.get_logger().info("lead refused", lead_id=wrong)
+    (line,) = lines()
+    assert (line["lead_id"], line["correlation_id"]) == (logs.MASK, logs.MASK)
 
 
 def test_lines_below_the_level_and_chatter_of_libraries_are_left_out(lines: Lines) -> None:
     structlog.get_logger().debug("detail")
     logging.getLogger("kombu").info("connected")
+    logging.getLogger("alembic.runtime.migration").info("Running %s", "a step")
     assert lines() == []
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cmp_to_key
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from shared.chassis.shapes import Invalid
 from tests.chassis.shelf import BOOKS, Shelf, books
+from tests.servers.ground import Ground
 
 TITLES = ["", "a", "A", "é", "红", '"', "null"]
 VALUES: Mapping[str, Any] = {
@@ -42,6 +43,12 @@ orders = st.lists(
     max_size=4,
     unique_by=lambda key: key[0],
 )
+
+
+@pytest.fixture(scope="module")
+def shelf(ground: Ground) -> Iterator[Shelf]:
+    with books(BOOKS, ground.database()) as opened:
+        yield opened
 
 
 def in_words(order: Order) -> str:
@@ -83,39 +90,41 @@ def leafed_through(shelf: Shelf, order: Order, size: int, *, removing: bool) -> 
 
 @given(rows, orders, st.integers(1, 4), st.booleans())
 def test_any_order_gives_every_row_once_as_python_sorts_it(
-    some: Sequence[Mapping[str, Any]], order: Order, size: int, removing: bool
+    ground: Ground, some: Sequence[Mapping[str, Any]], order: Order, size: int, removing: bool
 ) -> None:
-    with books(some) as shelf:
+    with books(some, ground.database()) as shelf:
         seen = leafed_through(shelf, order, size, removing=removing)
         assert seen == in_order(some, order)
 
 
 @pytest.mark.parametrize("falling", [True, False])
 @pytest.mark.parametrize("name", [*VALUES, "id"])
-def test_a_list_can_be_leafed_through_by_every_column(name: str, *, falling: bool) -> None:
-    with books(BOOKS) as shelf:
+def test_a_list_can_be_leafed_through_by_every_column(
+    ground: Ground, name: str, *, falling: bool
+) -> None:
+    with books(BOOKS, ground.database()) as shelf:
         order = [(name, falling)]
         assert leafed_through(shelf, order, 1, removing=False) == in_order(BOOKS, order)
 
 
-def test_a_row_that_appears_behind_the_cursor_moves_nothing() -> None:
-    with books([{"id": name} for name in "bdfh"]) as shelf:
+def test_a_row_that_appears_behind_the_cursor_moves_nothing(ground: Ground) -> None:
+    with books([{"id": name} for name in "bdfh"], ground.database()) as shelf:
         first = shelf.page(page_size=2)
         shelf.add([{"id": "a"}, {"id": "e"}])
         rest = shelf.page(page_size=10, page_token=first.next_page_token)
         assert [book.id for book in rest.items] == ["e", "f", "h"]
 
 
-def test_the_last_page_has_no_token() -> None:
-    with books([{"id": name} for name in "abcd"]) as shelf:
+def test_the_last_page_has_no_token(ground: Ground) -> None:
+    with books([{"id": name} for name in "abcd"], ground.database()) as shelf:
         first = shelf.page(page_size=2)
         last = shelf.page(page_size=2, page_token=first.next_page_token)
         assert [book.id for book in last.items] == ["c", "d"]
         assert last.next_page_token is None
 
 
-def test_a_lists_own_order_holds_when_none_is_asked_for() -> None:
-    with books(BOOKS) as shelf:
+def test_a_lists_own_order_holds_when_none_is_asked_for(ground: Ground) -> None:
+    with books(BOOKS, ground.database()) as shelf:
         page = shelf.page(own_order="pages", page_size=3)
         assert [book.id for book in page.items] == ["c", "b", "a"]
 
@@ -129,12 +138,11 @@ def test_a_lists_own_order_holds_when_none_is_asked_for() -> None:
         {"order_by": "pages, id"},
     ],
 )
-def test_a_token_belongs_to_its_filter_and_order(other: Mapping[str, str]) -> None:
-    with books(BOOKS) as shelf:
-        token = shelf.page(order_by="pages desc", page_size=1).next_page_token
-        with pytest.raises(Invalid) as refused:
-            shelf.page(**other, page_size=1, page_token=token)
-        assert [violation.field for violation in refused.value.violations] == ["page_token"]
+def test_a_token_belongs_to_its_filter_and_order(shelf: Shelf, other: Mapping[str, str]) -> None:
+    token = shelf.page(order_by="pages desc", page_size=1).next_page_token
+    with pytest.raises(Invalid) as refused:
+        shelf.page(**other, page_size=1, page_token=token)
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
 
 
 values: st.SearchStrategy[Any] = st.one_of(
@@ -149,30 +157,28 @@ values: st.SearchStrategy[Any] = st.one_of(
     ),
     orders,
 )
-def test_a_token_nobody_gave_is_refused(token: str, order: Order) -> None:
-    with books(BOOKS) as shelf:
-        if not token.strip():
-            return
-        with pytest.raises(Invalid) as refused:
-            shelf.page(order_by=in_words(order), page_token=token)
-        assert [violation.field for violation in refused.value.violations] == ["page_token"]
+def test_a_token_nobody_gave_is_refused(shelf: Shelf, token: str, order: Order) -> None:
+    if not token.strip():
+        return
+    with pytest.raises(Invalid) as refused:
+        shelf.page(order_by=in_words(order), page_token=token)
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
 
 
 @given(orders.filter(bool), st.lists(values, min_size=5, max_size=5))
 def test_a_token_that_somebody_changed_is_refused_or_is_another_place(
-    order: Order, forged: list[Any]
+    shelf: Shelf, order: Order, forged: list[Any]
 ) -> None:
-    with books(BOOKS) as shelf:
-        query: dict[str, Any] = {"order_by": in_words(order), "page_size": 1}
-        token = shelf.page(**query).next_page_token
-        assert token is not None
-        shape, *rest = json.loads(base64.urlsafe_b64decode(token))
-        made = json.dumps([shape, *forged[: len(rest)]]).encode()
-        try:
-            page = shelf.page(**query, page_token=base64.urlsafe_b64encode(made).decode())
-        except Invalid as refused:
-            fields = [violation.field for violation in refused.violations]
-        else:
-            assert {book.id for book in page.items} <= set("abcd")
-            return
-        assert fields == ["page_token"]
+    query: dict[str, Any] = {"order_by": in_words(order), "page_size": 1}
+    token = shelf.page(**query).next_page_token
+    assert token is not None
+    shape, *rest = json.loads(base64.urlsafe_b64decode(token))
+    made = json.dumps([shape, *forged[: len(rest)]]).encode()
+    try:
+        page = shelf.page(**query, page_token=base64.urlsafe_b64encode(made).decode())
+    except Invalid as refused:
+        fields = [violation.field for violation in refused.violations]
+    else:
+        assert {book.id for book in page.items} <= set("abcd")
+        return
+    assert fields == ["page_token"]

@@ -22,6 +22,7 @@ from shared.events.accounts import AccountTagged
 from shared.events.base import Event, Recorded
 from shared.events.leads import LeadAssigned, LeadProfileChanged, LeadQualified, LeadReleased
 from shared.events.values import AssignmentMethod
+from tests.servers.ground import Ground
 
 pytestmark = pytest.mark.capability("PLT-04")
 
@@ -83,8 +84,8 @@ ALL: tuple[type[Projection], ...] = (Facts, Concerns, *SHOWN)
 class Views:
     """Read models that keep the facts they were told."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.database = Database.sqlite(path, durable=False)
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.projector = Projector(ALL)
         self.hindsight = Hindsight(ALL)
         self.facts: list[Recorded[Any]] = []
@@ -138,8 +139,8 @@ def rows(connection: Connection, projection: type[Projection]) -> dict[Key, Row]
 
 
 @pytest.fixture
-def views() -> Iterator[Views]:
-    opened = Views()
+def views(ground: Ground) -> Iterator[Views]:
+    opened = Views(ground.database())
     yield opened
     opened.database.close()
 
@@ -168,8 +169,8 @@ told = st.tuples(ids, events, days, days)
 
 @settings(max_examples=50)
 @given(st.lists(told | questions, min_size=1, max_size=20))
-def test_the_past_is_what_a_log_cut_off_there_says(acts: Sequence[Any]) -> None:
-    views = Views()
+def test_the_past_is_what_a_log_cut_off_there_says(ground: Ground, acts: Sequence[Any]) -> None:
+    views = Views(ground.database())
     for act in acts:
         if len(act) == 4:
             views.tell(*act)
@@ -285,8 +286,8 @@ def test_a_service_that_keeps_no_facts_says_so(views: Views) -> None:
         pass
 
 
-def test_many_may_look_back_at_once(tmp_path: Path) -> None:
-    views = Views(tmp_path / "views.db")
+def test_many_may_look_back_at_once(ground: Ground, tmp_path: Path) -> None:
+    views = Views(ground.database() if ground.server else Database.sqlite(tmp_path / "views.db"))
     for number in range(6):
         views.tell("x", LeadQualified(score=number), occurred=number * DAY)
 

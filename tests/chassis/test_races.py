@@ -120,6 +120,54 @@ def test_one_decision_sees_one_version_of_a_stream(harbour: Harbour, *, looked: 
     assert seen == [(0, ()), (60, (60,))]
 
 
+def test_what_a_decision_only_looked_at_is_still_so_when_it_is_stored(harbour: Harbour) -> None:
+    built(harbour, "gull", "tern")
+    rivals: list[Callable[[], object]] = [lambda: do(harbour, load(60))]
+
+    def follow(work: Work) -> str:
+        tons = work.load(Boat, "gull").tons
+        if rivals:
+            rivals.pop()()
+        assert work.version("tern") == 1
+        work.record("tern", [CargoLoaded(tons=tons)])
+        return "tern"
+
+    harbour.commit(issue(load(0)), follow)
+    assert said(harbour)[-1] == CargoLoaded(tons=60)
+
+
+def test_that_there_was_nothing_is_still_so_when_it_is_stored(harbour: Harbour) -> None:
+    rivals: list[Callable[[], object]] = [lambda: built(harbour, "gull")]
+
+    def unless_there(work: Work) -> str:
+        there = work.find(Boat, "gull") is not None
+        if rivals:
+            rivals.pop()()
+        if not there:
+            work.record("tern", [BoatBuilt(name="the only one")])
+        return "tern"
+
+    harbour.commit(issue(load(0)), unless_there)
+    assert len(said(harbour)) == 1
+
+
+def test_a_limit_over_several_streams_holds_between_many_threads(harbour: Harbour) -> None:
+    boats = ["gull", "tern", "auk", "skua"]
+    built(harbour, *boats)
+
+    def load_if_the_fleet_may(number: int) -> None:
+        def decide(work: Work) -> str:
+            if sum(work.load(Boat, boat).tons for boat in boats) < 5:
+                work.record(boats[number % 4], [CargoLoaded(tons=1)])
+            return boats[number % 4]
+
+        harbour.commit(issue(load(1)), decide)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(load_if_the_fleet_may, range(24)))
+    assert said(harbour)[4:] == [CargoLoaded(tons=1)] * 5
+
+
 def test_a_stream_that_was_only_counted_is_appended_to_after_a_lost_race(harbour: Harbour) -> None:
     built(harbour)
     rivals: list[Callable[[], object]] = [lambda: do(harbour, load(60))]

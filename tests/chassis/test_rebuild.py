@@ -1,7 +1,10 @@
 """Read models are folded anew while the system runs; a check tells whether they still are right."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event as Happening
 from typing import Any
 
 import pytest
@@ -10,12 +13,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, MetaData, String, Table, inspect, text
 
 from shared.chassis import tracking
+from shared.chassis.database import Database
 from shared.chassis.projections import rebuild as rebuilding
 from shared.chassis.projections.rebuild import CannotFold, Rebuilt, digest, rebuild
-from shared.chassis.shapes import Key, Projection, Row
+from shared.chassis.shapes import Key, Projection, Row, Unavailable
 from shared.events.base import Event, Recorded, upcaster
 from tests.chassis.harbour import BoatBuilt, BoatMoored, BoatSunk, CargoLoaded
 from tests.chassis.quay import HISTORIES, PROJECTIONS, Boats, Loads, Quay, Visits
+from tests.servers.ground import Ground
 
 pytestmark = pytest.mark.capability("PLT-03")
 
@@ -32,9 +37,9 @@ STORY: Sequence[tuple[str, Event]] = [
 
 
 @pytest.fixture
-def quay(tmp_path: Path) -> Iterator[Quay]:
-    """A harbour on files whose read models know the story."""
-    opened = Quay(tmp_path)
+def quay(ground: Ground, tmp_path: Path) -> Iterator[Quay]:
+    """A harbour whose read models know the story; on files, or on a server."""
+    opened = harbour(ground, tmp_path)
     opened.write(*STORY)
     opened.follow()
     yield opened
@@ -52,6 +57,10 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def _healthy() -> Iterator[None]:
     yield
     Boats.poisonous.clear()
+
+
+def harbour(ground: Ground, folder: Path) -> Quay:
+    return Quay(database=ground.database()) if ground.server else Quay(folder)
 
 
 def anew(quay: Quay, **options: object) -> list[Rebuilt]:
@@ -74,9 +83,14 @@ def tables(quay: Quay) -> set[str]:
 @settings(max_examples=40)
 @given(HISTORIES, st.integers(0, 25), st.booleans(), st.integers(1, 5), st.integers(0, 6))
 def test_a_rebuild_equals_what_grew(
-    history: Sequence[tuple[str, Event]], known: int, check: bool, batch: int, rows: int
+    ground: Ground,
+    history: Sequence[tuple[str, Event]],
+    known: int,
+    check: bool,
+    batch: int,
+    rows: int,
 ) -> None:
-    quay = Quay()
+    quay = Quay(database=ground.database())
     quay.write(*history[:known])
     quay.follow()
     quay.write(*history[known:])
@@ -159,13 +173,96 @@ def test_the_old_rows_serve_until_the_new_ones_take_their_place(quay: Quay) -> N
     def look(*_: object) -> None:
         seen.append({row["name"] for row in quay.rows(Boats).values()})
 
-    with quay.views.read() as earlier:
-        names = "SELECT DISTINCT name FROM boats"
-        assert earlier.execute(text(names)).scalars().all() == ["old"]
-        anew(quay, progress=look)
-        assert earlier.execute(text(names)).scalars().all() == ["old"]
+    anew(quay, progress=look)
     assert seen == [{"old"}] * 4
     assert {row["name"] for row in quay.rows(Boats).values()} == {"Möwe", "海鸥"}
+
+
+def test_who_reads_goes_on_reading_the_old_rows(quay: Quay) -> None:
+    """Files let both go on; a server has the rebuild wait for them, and then say so."""
+    names = "SELECT DISTINCT name FROM boats"
+    tampered(quay, "UPDATE boats SET name = 'old'")
+    with quay.views.read() as earlier, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rebuilding, "_READERS_END", 0.0)
+        assert earlier.execute(text(names)).scalars().all() == ["old"]
+        if quay.views.dialect == "sqlite":
+            anew(quay)
+        else:
+            with pytest.raises(Unavailable):
+                anew(quay)
+        assert earlier.execute(text(names)).scalars().all() == ["old"]
+    anew(quay)
+    assert {row["name"] for row in quay.rows(Boats).values()} == {"Möwe", "海鸥"}
+
+
+@pytest.fixture
+def served(postgres_database: str) -> Iterator[Quay]:
+    """A harbour on a server whose read models know the story."""
+    opened = Quay(database=Database.postgres(postgres_database))
+    opened.write(*STORY)
+    opened.follow()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.servers
+def test_who_began_to_read_before_the_rebuild_finds_rows(
+    served: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its snapshot is older than the new rows, which take their place when it has ended."""
+    waiting, sleep = Happening(), time.sleep
+
+    def rest(seconds: float) -> None:
+        waiting.set()
+        sleep(seconds)
+
+    monkeypatch.setattr("time.sleep", rest)
+    monkeypatch.setattr(rebuilding, "_READERS_END", 60.0)
+    with ThreadPoolExecutor(1) as pool:
+        with served.views.read() as earlier:
+            earlier.execute(text("SELECT 1"))
+            rebuilt = pool.submit(served.rebuild, Boats)
+            while not (waiting.is_set() or rebuilt.done()):
+                waiting.wait(0.01)
+            found = earlier.execute(text("SELECT count(*) FROM boats")).scalar_one()
+        rebuilt.result()
+    assert found == 2
+    assert served.rows(Boats) == served.told(Boats)
+
+
+_WAITING = """
+SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@pytest.mark.servers
+def test_who_rebuilds_waits_for_the_consumer_that_applies_facts(
+    served: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.write(("gull", CargoLoaded(tons=1)))
+    applying, go_on, keys = Happening(), Happening(), Loads.keys
+
+    def slowly(recorded: Recorded[Any]) -> Iterable[Key]:
+        if not applying.is_set():
+            applying.set()
+            assert go_on.wait(60)
+        return keys(recorded)
+
+    monkeypatch.setattr(Loads, "keys", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        followed = pool.submit(served.follow)
+        assert applying.wait(60)
+        rebuilt = pool.submit(served.rebuild, Loads)
+        while not (rebuilt.done() or served.views.fetch(_WAITING)):
+            go_on.wait(0.01)
+        overtook = rebuilt.done()
+        go_on.set()
+        followed.result()
+        rebuilt.result()
+    assert not overtook
+    assert served.rows(Loads) == served.told(Loads)
+    assert served.parked() == []
 
 
 def test_the_new_table_is_made_like_the_old_one(quay: Quay) -> None:
@@ -287,16 +384,18 @@ def test_a_fact_whose_keys_cannot_be_told_is_named(quay: Quay) -> None:
 
 
 def test_what_an_interrupted_rebuild_left_is_cleared_away(quay: Quay) -> None:
-    tampered(quay, "CREATE TABLE boats__copy (nonsense)")
+    tampered(quay, "CREATE TABLE boats__copy (nonsense TEXT)")
     before = everything(quay)
     anew(quay)
     assert everything(quay) == before
 
 
-def test_equal_rows_have_one_digest_in_whatever_order_they_were_written(tmp_path: Path) -> None:
+def test_equal_rows_have_one_digest_in_whatever_order_they_were_written(
+    ground: Ground, tmp_path: Path
+) -> None:
     found = []
     for number, story in enumerate([STORY, [*STORY[2:], *STORY[:2]]]):
-        quay = Quay(tmp_path / str(number))
+        quay = harbour(ground, tmp_path / str(number))
         quay.write(*story)
         quay.follow()
         with quay.views.read() as connection:

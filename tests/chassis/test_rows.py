@@ -26,32 +26,39 @@ from sqlalchemy import (
 )
 
 from shared.chassis.database import Database
+from shared.chassis.projections.rebuild import digest
 from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes import Amount, Instant, Key, Row
+from shared.chassis.shapes.columns import portable
+from tests.servers.ground import Ground
 
-things = Table(
-    "things",
-    MetaData(),
-    Column("order", String, primary_key=True),  # a word of SQL, on purpose
-    Column("at", Instant, primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("amount", Amount, primary_key=True),
-    Column("number", BigInteger, primary_key=True),
-    Column("flag", Boolean, primary_key=True),
-    Column("text", Text),
-    Column("count", Integer),
-    Column("ratio", Float),
-    Column("open", Boolean),
-    Column("price", Amount),
-    Column("since", Instant),
-    Column("due", Date),
-    Column("items", JSON),
+things = portable(
+    Table(
+        "things",
+        MetaData(),
+        Column("order", String, primary_key=True),  # a word of SQL, on purpose
+        Column("at", Instant, primary_key=True),
+        Column("day", Date, primary_key=True),
+        Column("amount", Amount, primary_key=True),
+        Column("number", BigInteger, primary_key=True),
+        Column("flag", Boolean, primary_key=True),
+        Column("text", Text),
+        Column("count", Integer),
+        Column("ratio", Float),
+        Column("open", Boolean),
+        Column("price", Amount),
+        Column("since", Instant),
+        Column("due", Date),
+        Column("items", JSON),
+    )
 )
-links = Table(
-    "links",
-    MetaData(),
-    Column("one", String, primary_key=True),
-    Column("other", String, primary_key=True),
+links = portable(
+    Table(
+        "links",
+        MetaData(),
+        Column("one", String, primary_key=True),
+        Column("other", String, primary_key=True),
+    )
 )
 KEYS = [column.name for column in things.primary_key.columns]
 
@@ -84,8 +91,8 @@ written = st.lists(st.tuples(keys, rests), max_size=5, unique_by=lambda pair: pa
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    opened = Database.sqlite(None)
+def database(ground: Ground) -> Iterator[Database]:
+    opened = ground.database()
     with opened.transaction() as connection:
         things.create(connection)
         links.create(connection)
@@ -135,6 +142,21 @@ def test_rows_are_what_was_written_last(
         everything = list({**dict(first), **later})
         assert rows.load(connection, everything) == expected
         assert as_sqlalchemy_reads(connection) == expected
+        savepoint.rollback()
+
+
+@given(written)
+def test_rows_that_fill_a_table_are_those_that_are_written(
+    database: Database, some: Sequence[tuple[Key, Row]]
+) -> None:
+    with database.transaction() as connection:
+        savepoint = connection.begin_nested()
+        rows_of(things, connection).fill(connection, some)
+        assert as_sqlalchemy_reads(connection) == {key: whole(key, rest) for key, rest in some}
+        filled = digest(connection, things)
+        connection.execute(things.delete())
+        rows_of(things, connection).write(connection, some)
+        assert digest(connection, things) == filled
         savepoint.rollback()
 
 

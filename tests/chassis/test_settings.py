@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.chassis.settings import PREFIX, Mode, Settings, SettingsError, read_settings
+from shared.chassis.settings import (
+    PREFIX,
+    EdgeSettings,
+    Mode,
+    Settings,
+    SettingsError,
+    read_settings,
+)
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 PRODUCTION = {
@@ -11,6 +18,8 @@ PRODUCTION = {
     "key_encryption_key": KEY,
     "token_issuer": "https://login.example.com/realms/acme",
     "token_keys_url": "https://login.example.com/realms/acme/keys",
+    "database_url": "postgresql://annals_{service}@db/annals_{service}",
+    "broker_url": "amqps://annals:secret@broker/annals",
 }
 
 
@@ -57,6 +66,24 @@ def test_the_nearer_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ("KEY_ENCRYPTION_KEY", "c2hvcnQ=", "32 bytes in base64"),
         ("TOKEN_SECRET", "short", "at least 32"),
         ("BODY_LIMIT", "-1", "greater than or equal to 1024"),
+        ("DATABASE_URL", "mysql://db/annals", "must start with postgresql://"),
+        ("DATABASE_URL", "postgresql:db", "must start with postgresql://"),
+        ("DATABASE_URL", "postgresql://db:port/annals", "is no URL"),
+        ("DATABASE_URL", "postgresql://db/{name}", "the only placeholder is {service}"),
+        ("BROKER_URL", "https://broker", "must start with amqp:// or amqps://"),
+        ("SERVICE_ADDRESS", "annals-{service}", "must be host:port or unix:/path"),
+        ("SERVICE_ADDRESS", "{context}:50051", "the only placeholder is {service}"),
+        ("SERVICE_ADDRESSES", "leads=127.0.0.1:1", "must be a JSON object"),
+        ("SERVICE_ADDRESSES", '["leads"]', "valid dictionary"),
+        ("SERVICE_ADDRESSES", '{"leads": "here"}', "must be host:port or unix:/path"),
+        ("TLS_CERTIFICATE", "/nowhere.pem", "does not point to a file"),
+        ("SERVICE_TOKEN_FILE", "/nowhere", "does not point to a file"),
+        ("TOKEN_KEYS", "/nowhere", "the path of a file that holds one"),
+        ("TOKEN_KEYS", '{"key": 1}', "an object with a list `keys`"),
+        ("TOKEN_KEYS_URL", "http://login.example.com/keys", "should match pattern"),
+        ("TELEMETRY_ENDPOINT", "collector:4317", "must start with http:// or https://"),
+        ("PAGE_LIMIT", "501", "less than or equal to 500"),
+        ("RATE_LIMIT", "-1", "greater than or equal to 0"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_with_its_source(
@@ -115,10 +142,90 @@ def test_a_settings_file_that_is_a_folder_is_refused(folder: Path) -> None:
 
 def test_production_demands_its_secrets() -> None:
     assert refusal(mode="production", key_encryption_key=KEY) == (
-        "production needs ANNALS_TOKEN_ISSUER, ANNALS_TOKEN_KEYS_URL"
+        "production needs ANNALS_DATABASE_URL, ANNALS_BROKER_URL, ANNALS_TOKEN_ISSUER, "
+        "ANNALS_TOKEN_KEYS_URL"
     )
     settings = read_settings(**PRODUCTION)
     assert settings.wrapping_key() == bytes(range(32))
+
+
+def test_production_takes_the_issuers_keys_directly() -> None:
+    given = {**PRODUCTION, "token_keys_url": None, "token_keys": ' {"keys": []} '}
+    assert read_settings(**given).token_keys == '{"keys": []}'
+
+
+def test_the_gateway_needs_no_secrets_in_production() -> None:
+    assert read_settings(EdgeSettings, mode="production").mode is Mode.PRODUCTION
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tls_key": "file"}, "ANNALS_TLS_CERTIFICATE and ANNALS_TLS_KEY belong together"),
+        (
+            {"token_keys": '{"keys": []}', "token_keys_url": "https://login.example.com/keys"},
+            "give ANNALS_TOKEN_KEYS or ANNALS_TOKEN_KEYS_URL, not both",
+        ),
+        (
+            {"service_token": "token", "service_token_file": "file"},
+            "give ANNALS_SERVICE_TOKEN or ANNALS_SERVICE_TOKEN_FILE, not both",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    folder: Path, given: dict[str, str], message: str
+) -> None:
+    (folder / "file").touch()
+    assert refusal(**given) == message
+
+
+def test_each_service_has_a_database_of_its_own() -> None:
+    settings = read_settings(**PRODUCTION)
+    assert settings.database_for("leads") == "postgresql://annals_leads@db/annals_leads"
+    assert read_settings().database_for("leads") is None
+
+
+@pytest.mark.parametrize("account", ["annals", "annals:old"])
+def test_a_database_password_given_apart_is_put_into_the_url(account: str) -> None:
+    settings = read_settings(
+        database_url=f"postgresql://{account}@[::1]:5433/{{service}}?sslmode=verify-full",
+        database_password="p@ss/word",
+    )
+    assert settings.database_for("leads") == (
+        "postgresql://annals:p%40ss%2Fword@[::1]:5433/leads?sslmode=verify-full"
+    )
+
+
+def test_a_service_is_found_by_its_name_or_where_it_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANNALS_SERVICE_ADDRESSES", '{"leads": "127.0.0.1:7"}')
+    settings = read_settings()
+    assert settings.address_of("leads") == "127.0.0.1:7"
+    assert settings.address_of("billing") == "annals-billing:50051"
+
+
+def test_a_service_token_in_a_file_is_read_again(folder: Path) -> None:
+    file = folder / "token"
+    file.write_text("first\n")
+    settings = read_settings(service_token_file=file)
+    assert settings.own_token() == "first"
+    file.write_text("second\n")
+    assert settings.own_token() == "second"
+    assert read_settings(service_token="given").own_token() == "given"
+    assert read_settings().own_token() is None
+
+
+def test_settings_can_be_shown_without_their_secrets() -> None:
+    shown = repr(
+        read_settings(
+            database_url="postgresql://u:hunter2@db/x",
+            broker_url="amqp://u:hunter2@b",
+            service_token="hunter2",
+            database_password="hunter2",
+        )
+    )
+    assert "hunter2" not in shown
 
 
 def test_a_secret_that_is_given_is_used() -> None:
@@ -145,7 +252,13 @@ def test_an_embedded_installation_makes_its_secrets_once(folder: Path) -> None:
 def test_a_child_process_reads_the_same_settings(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    settings = read_settings(data=folder, http_port=0, token_secret="t" * 40, **PRODUCTION)
+    settings = read_settings(
+        data=folder,
+        http_port=0,
+        token_secret="t" * 40,
+        service_addresses={"leads": "127.0.0.1:7"},
+        **PRODUCTION,
+    )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings

@@ -16,6 +16,7 @@ from shared.chassis.testing import NOON, issue
 from tests.messaging.toys import (
     DINING,
     KITCHEN,
+    BinDish,
     CancelOrder,
     Dishes,
     Kitchen,
@@ -66,6 +67,10 @@ class House:
         assert self.kitchen.application is not None
         command = ServeDish(order_id=order_id)
         self.kitchen.application.handle(issue(command, at=self.clock.now()))
+
+    def bin(self, order_id: str) -> None:
+        assert self.kitchen.application is not None
+        self.kitchen.application.handle(issue(BinDish(order_id=order_id), at=self.clock.now()))
 
     def rows(self, projection: type[Projection]) -> list[dict[str, Any]]:
         table = projection.table

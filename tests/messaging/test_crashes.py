@@ -95,7 +95,7 @@ def test_the_rows_are_those_of_a_straight_run(
 ) -> None:
     house, fuse = open_house(None), Fuse()
     story(house, orders)
-    facts = house.dining.log.read(0, MAX_EVENTS)
+    facts = house.dining.log.raw(0, MAX_EVENTS)
     messages = [
         parcel
         for start in range(0, len(facts), size)
@@ -112,7 +112,7 @@ def test_the_rows_are_those_of_a_straight_run(
     def consume(delivery: Delivery) -> None:
         while messages:
             for subscription in delivery.subscriptions:
-                subscription.deliver(messages[0].headers, messages[0].body)
+                subscription.deliver((messages[0].headers, messages[0].body))
             messages.pop(0)
 
     for death in deaths:

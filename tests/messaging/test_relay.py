@@ -1,9 +1,40 @@
 """The relay says everything at least once, in order, and goes on after a crash."""
 
+from typing import Any
+
+import orjson
 import pytest
 
-from shared.chassis.messaging import Parcel, Relay
+from shared.chassis.eventstore import CorruptLog
+from shared.chassis.messaging import Parcel, Relay, decode
+from shared.chassis.testing import recorded
+from shared.events.base import TOPICS, Event, Personal, UnknownTopic, upcaster
 from tests.messaging.conftest import House
+
+
+class TableReserved(Event, topic="dining.TableReserved.v1"):
+    guest: Personal[str] = None
+    seats: str
+
+
+class TableBooked(Event, topic="dining.TableBooked.v1"):
+    guest: Personal[str] = None
+    seats: int
+    wish: str | None
+
+
+@upcaster(TableReserved.topic, TableBooked)
+def with_seats_as_a_number(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "seats": int(data["seats"])}
+
+
+def relayed(house: House, *events: Event) -> Parcel:
+    """Return the message that carries these facts, each of a stream of its own."""
+    sent: list[Parcel] = []
+    house.dining.log.append([recorded(event, f"r{n}") for n, event in enumerate(events, 1)])
+    Relay(house.dining.log, sent.append).step()
+    (parcel,) = sent
+    return parcel
 
 
 def test_it_publishes_what_is_there_and_then_what_comes(house_on_disk: House) -> None:
@@ -69,3 +100,51 @@ def test_a_long_log_is_published_in_slices(house: House) -> None:
     while relay.step():
         pass
     assert [(parcel.first, parcel.last) for parcel in sent] == [(1, 256), (257, 300)]
+
+
+def test_a_fact_travels_as_it_was_stored_and_is_upcast_where_it_is_received(house: House) -> None:
+    parcel = relayed(house, TableReserved(guest="王小明", seats="4"))
+    (sent,) = orjson.loads(parcel.body)
+    assert sent["type"] == "dining.TableReserved.v1"
+    assert sent["data"] == {"guest": "王小明", "seats": "4"}
+    (received,) = decode(parcel.body, {TableBooked.topic}).facts
+    assert received.event == TableBooked(guest="王小明", seats=4, wish=None)
+    assert [received] == house.dining.log.read(0)
+
+
+@pytest.mark.capability("PLT-11")
+def test_a_fact_that_this_release_does_not_know_is_passed_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = TableBooked(guest="王小明", seats=4, wish="窗边")
+    with monkeypatch.context() as older:
+        older.delitem(TOPICS, TableBooked.topic)
+        parcel = relayed(house, known)
+        with pytest.raises(UnknownTopic):
+            house.dining.log.read(0)
+    (received,) = decode(parcel.body).facts
+    assert received.event == known
+
+
+def test_nothing_of_an_erased_person_is_published(house: House) -> None:
+    sent: list[Parcel] = []
+    log = house.dining.log
+    log.append([recorded(TableBooked(guest=guest, seats=4, wish=None), guest) for guest in "ab"])
+    log.erase("a")
+    Relay(log, sent.append).step()
+    erased, other = orjson.loads(sent[0].body)
+    assert (erased["erased"], erased["data"]) == (True, {"seats": 4})
+    assert other["data"] == {"guest": "b", "seats": 4}
+    assert "erased" not in other
+    assert decode(sent[0].body).facts == log.read(0)
+
+
+def test_a_log_that_lacks_a_fact_is_not_relayed(house: House) -> None:
+    sent: list[Parcel] = []
+    for order_id in "abc":
+        house.order(order_id)
+    with house.dining.log_database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM events WHERE position = 2")
+    with pytest.raises(CorruptLog):
+        Relay(house.dining.log, sent.append).step()
+    assert sent == []

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from shared.chassis.messaging import Delivery, Parcel, cut, lag, parking, pull_from, quiescent
+from shared.chassis.messaging.slices import Slice
 from shared.events.base import Recorded
 from tests.messaging.conftest import House
 from tests.messaging.toys import Dishes, Kitchen, Tables
@@ -13,7 +14,7 @@ from tests.messaging.toys import Dishes, Kitchen, Tables
 
 def parcels(house: House, size: int = 1) -> list[Parcel]:
     """The dining room's log as messages of `size` facts."""
-    facts = house.dining.log.read(0, 1000)
+    facts = house.dining.log.raw(0, 1000)
     runs = [facts[start : start + size] for start in range(0, len(facts), size)]
     return [parcel for run in runs for parcel in cut(run)]
 
@@ -21,7 +22,7 @@ def parcels(house: House, size: int = 1) -> list[Parcel]:
 def deliver(delivery: Delivery, *messages: Parcel) -> None:
     for subscription in delivery.subscriptions:
         for message in messages:
-            subscription.deliver(message.headers, message.body)
+            subscription.deliver((message.headers, message.body))
 
 
 def test_a_slice_is_applied_by_every_read_model(house: House) -> None:
@@ -30,6 +31,30 @@ def test_a_slice_is_applied_by_every_read_model(house: House) -> None:
     deliver(house.delivery(), *parcels(house, 2))
     assert house.tables() == {1: ["soup", "fish"]}
     assert [row["ordered"] for row in house.rows(Dishes)] == ["soup", "fish"]
+
+
+def test_messages_that_came_together_are_applied_together(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        house.order(f"o{number}", str(number))
+    views = house.delivery().views
+    assert views is not None
+    received: list[tuple[int, int]] = []
+    receive = views.receive
+
+    def note(piece: Slice) -> None:
+        received.append((piece.first, piece.last))
+        receive(piece)
+
+    monkeypatch.setattr(views, "receive", note)
+    one, two, three, *others = [(parcel.headers, parcel.body) for parcel in parcels(house)]
+    views.deliver(one, two, two, three)
+    assert received == [(1, 2), (2, 3)]
+    views.deliver(({}, b"nonsense"), *others, one)
+    assert received[2:] == []  # everything was pulled before the nonsense was let go
+    assert house.tables() == {1: [str(number) for number in range(6)]}
+    assert len(house.delivery().parked()) == 1
 
 
 def test_a_duplicate_changes_nothing(house: House) -> None:
@@ -95,7 +120,7 @@ def test_an_unreadable_message_is_parked_and_its_facts_are_pulled(
     house.order("a", "soup")
     delivery = house.delivery()
     assert delivery.views is not None
-    delivery.views.deliver({"context": "dining", "first": 1, "last": 1}, body)
+    delivery.views.deliver(({"context": "dining", "first": 1, "last": 1}, body))
     assert house.tables() == {1: ["soup"]}
     (letter,) = delivery.parked()
     assert (letter.kind, letter.body) == (parking.Kind.MESSAGE, body)
@@ -106,8 +131,8 @@ def test_a_message_without_usable_headers_is_parked(house: House) -> None:
     (message,) = parcels(house)
     delivery = house.delivery()
     assert delivery.views is not None
-    delivery.views.deliver({"last": "many"}, message.body)
-    delivery.views.deliver({"context": "dining", "first": 1, "last": 9}, message.body)
+    delivery.views.deliver(({"last": "many"}, message.body))
+    delivery.views.deliver(({"context": "dining", "first": 1, "last": 9}, message.body))
     assert len(delivery.parked()) == 2
     assert house.tables() == {1: ["soup"]}
 
@@ -276,10 +301,10 @@ def test_an_unknown_context_is_none_of_our_business(house: House) -> None:
     delivery = house.delivery()
     assert delivery.views is not None
     elsewhere = message.body.replace(b"/annals/dining", b"/annals/cellar")
-    delivery.views.deliver({"context": "cellar", "first": 1, "last": 1}, elsewhere)
+    delivery.views.deliver(({"context": "cellar", "first": 1, "last": 1}, elsewhere))
     assert house.tables() == {}
     assert delivery.parked() == []
 
 
 def test_pulling_reads_no_log_that_is_not_here(house: House) -> None:
-    assert list(pull_from(house.services)("cellar", 0, 10)) == []
+    assert pull_from(house.services)("cellar", 0, 10) is None

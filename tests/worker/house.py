@@ -17,6 +17,7 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
+from shared.chassis import logs
 from shared.chassis.clock import FileClock
 from shared.chassis.database import Database
 from shared.chassis.service import open_service
@@ -56,6 +57,7 @@ def say_ready() -> None:
 
 
 def main(folder: Path) -> None:
+    logs.configure("warning", "json")
     guard_transactions()
     clock = FileClock(folder / "clock")
     services = [

@@ -7,7 +7,8 @@ from kombu import Consumer, Message
 from kombu.transport import memory
 
 from shared.chassis.messaging import Relay, Subscription
-from shared.chassis.worker.broker import Broker, Publisher
+from shared.chassis.worker.broker import Broker
+from shared.chassis.worker.publishers import publisher_to
 from tests.messaging.conftest import House, open_house
 
 
@@ -31,13 +32,13 @@ def consume(broker: Broker, subscription: Subscription) -> int:
     taken: list[int] = []
 
     def take(message: Message) -> None:
-        subscription.deliver(message.headers, message.body)
+        subscription.deliver((message.headers, message.body))
         message.ack()
         taken.append(message.headers["first"])
 
     with (
         broker.connection() as connection,
-        Consumer(connection, [broker.queue(subscription)], on_message=take),
+        Consumer(connection, [broker.declare(subscription, connection.channel())], on_message=take),
     ):
         try:
             while True:
@@ -48,7 +49,7 @@ def consume(broker: Broker, subscription: Subscription) -> int:
 
 def test_what_is_relayed_arrives_in_order(house: House) -> None:
     broker, subscription = Broker.embedded(), views(house)
-    relay = Relay(house.dining.log, Publisher(broker))
+    relay = Relay(house.dining.log, publisher_to(broker))
     consume(broker, subscription)
     for number in range(5):
         house.order(f"o{number}", str(number))
@@ -60,7 +61,7 @@ def test_what_is_relayed_arrives_in_order(house: House) -> None:
 def test_a_queue_nobody_reads_stays_short_and_what_it_lost_is_pulled(house: House) -> None:
     broker, subscription = Broker.embedded(), views(house)
     assert broker.longest is not None
-    relay = Relay(house.dining.log, Publisher(broker))
+    relay = Relay(house.dining.log, publisher_to(broker))
     consume(broker, subscription)
     orders = broker.longest + 10
     for number in range(orders):
@@ -72,8 +73,7 @@ def test_a_queue_nobody_reads_stays_short_and_what_it_lost_is_pulled(house: Hous
 
 def test_publishing_does_not_wait_for_the_first_consumer(house: House) -> None:
     broker, subscription = Broker.embedded(), views(house)
-    broker.queue(subscription)
-    relay = Relay(house.dining.log, Publisher(broker))
+    relay = Relay(house.dining.log, publisher_to(broker))
     house.order("a", "soup")
     assert relay.step() == 1
     subscription.catch_up()

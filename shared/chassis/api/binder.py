@@ -6,22 +6,27 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
+import structlog
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 
 from shared.chassis.api.codec import reader, writer
 from shared.chassis.api.contract import PROTO, Contract, Rpc
+from shared.chassis.api.editing import editing_of
 from shared.chassis.api.errors import invalid, status_of, status_of_error
 from shared.chassis.api.identity import Identity
+from shared.chassis.api.limits import Allowance, Limits
 from shared.chassis.api.log import log_handler
+from shared.chassis.api.reach import reach_of
 from shared.chassis.api.rights import Rights, RoleRights, StoredRights
+from shared.chassis.database import OUTAGE, is_overdue
+from shared.chassis.logs import about, describe
 from shared.chassis.service import Method, OpenService
 from shared.chassis.shapes import (
     Actor,
@@ -29,21 +34,28 @@ from shared.chassis.shapes import (
     Forbidden,
     Invalid,
     Refused,
+    TookTooLong,
+    Unavailable,
     fresh_id,
 )
+from shared.chassis.telemetry import tracing
+from shared.chassis.telemetry.metrics import COMMAND_SECONDS, QUERY_SECONDS
+from shared.events.base import UnknownTopic
 
-__all__ = ["MAX_MESSAGE", "ApiServer", "Unbound"]
+__all__ = ["ApiServer", "Unbound"]
 
-MAX_MESSAGE = 4 * 1024 * 1024
-"""Larger requests are refused, in bytes."""
-
+_log = structlog.get_logger()
 _VERSION = re.compile(r"^\d{1,9}$", re.ASCII)
 _ID = re.compile(r"^[\x21-\x7e]{1,200}$")
-_CALLS = Counter("annals_rpc_calls", "Calls by method and status.", ["method", "code"])
-_SECONDS = Histogram("annals_rpc_seconds", "Seconds in the service by method.", ["method"])
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+_LONGEST_CALL_MS = 300_000
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """Tells the client's retry policy that an answer is final (gRFC A6)."""
+
+_NEWER = status_of(
+    Unavailable("this record holds facts of a newer release, which another process may know")
+)
+"""While a service is upgraded; asking again may reach a process of the newer release."""
 
 Answerer = Callable[[Any, Mapping[str, str], Actor], Any]
 
@@ -61,7 +73,10 @@ class ApiServer:
         address: where to listen, `127.0.0.1:50051` or `unix:/path`; port 0 takes a free one.
         proto: where the contracts stand.
         credentials: TLS; plain when None.
+        limits: on what callers may ask.
         threads: calls worked on at once.
+        age: seconds after which a connection takes no new calls, so that its caller connects anew
+            and finds the replicas that have come since; calls it carries still end in peace.
 
     Raises:
         Unbound: a contract and its service do not match.
@@ -76,34 +91,40 @@ class ApiServer:
         address: str = "127.0.0.1:0",
         proto: Path = PROTO,
         credentials: grpc.ServerCredentials | None = None,
+        limits: Limits | None = None,
         threads: int = 16,
+        age: float = 60.0,
     ) -> None:
-        services = list(services)
+        services, limits = list(services), limits or Limits()
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
             maximum_concurrent_rpcs=threads * 64,
             options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_receive_message_length", limits.message),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_connection_age_ms", round(age * 1000)),
+                ("grpc.max_connection_age_grace_ms", _LONGEST_CALL_MS),
             ],
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = ["", "annals.log.v1.EventLog"]
         rights = {opened.name: rights_of(opened) for opened in services}
+        door = Door(identity, Allowance(limits.rate))
         handlers = []
         for opened in services:
             contract = Contract.load(opened.name, proto)
-            handlers.append(bound(contract, opened, identity, rights[opened.name]))
+            handlers.append(bound(contract, opened, door, rights[opened.name], limits))
             self._names.append(contract.service)
         handlers.append(
             log_handler({opened.name: opened.log for opened in services}, identity, rights)
         )
         self._server.add_generic_rpc_handlers(handlers)
-        reflection.enable_server_reflection(
-            [*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-        )
+        if limits.reflection:
+            reflection.enable_server_reflection(
+                [*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+            )
         port = (
             self._server.add_insecure_port(address)
             if credentials is None
@@ -134,8 +155,26 @@ def rights_of(opened: OpenService) -> Rights:
     return StoredRights(opened.views_database)
 
 
+class Door(NamedTuple):
+    """Lets callers in: who they are, and how often they may come."""
+
+    identity: Identity
+    allowance: Allowance
+
+    def enter(self, authorization: str | None) -> Actor:
+        """Return who is asking.
+
+        Raises:
+            Unauthenticated: nobody provable.
+            TooManyRequests: too often.
+        """
+        actor = self.identity.identify(authorization)
+        self.allowance.take(actor.id)
+        return actor
+
+
 def bound(
-    contract: Contract, opened: OpenService, identity: Identity, rights: Rights
+    contract: Contract, opened: OpenService, door: Door, rights: Rights, limits: Limits
 ) -> grpc.GenericRpcHandler:
     """Bind every method of a contract.
 
@@ -148,7 +187,7 @@ def bound(
         raise Unbound(f"contract and service of {opened.name} differ in {names}: run `make proto`")
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
-            guarded(rpc, _answerer(rpc, methods[name], opened, rights), identity, rights),
+            guarded(rpc, _answerer(rpc, methods[name], opened, rights, limits), door, rights),
             request_deserializer=rpc.request.FromString,
             response_serializer=rpc.response.SerializeToString,
         )
@@ -158,21 +197,24 @@ def bound(
 
 
 def guarded(
-    rpc: Rpc, answer: Answerer, identity: Identity, rights: Rights
+    rpc: Rpc, answer: Answerer, door: Door, rights: Rights
 ) -> Callable[[Any, grpc.ServicerContext], Any]:
-    """Wrap an answer with identity, rights, errors and metrics."""
-    seconds = _SECONDS.labels(rpc.path)
-    accepted = _CALLS.labels(rpc.path, "OK")
+    """Wrap an answer with identity, rights, errors, metrics and traces."""
+    seconds = (COMMAND_SECONDS if rpc.changes else QUERY_SECONDS).labels
+    name, service = rpc.path.removeprefix("/"), rpc.right.partition(".")[0]
 
-    def attempt(message: Any, context: grpc.ServicerContext) -> Any:
+    def attempt(message: Any, metadata: dict[str, str]) -> Any:
         try:
-            metadata = dict(context.invocation_metadata())
-            actor = identity.identify(metadata.get("authorization"))
+            actor = door.enter(metadata.get("authorization"))
             if not rights.allows(actor, rpc.right):
                 raise Forbidden(rpc.right)
             return answer(message, metadata, actor)
         except Refused as refusal:
             return status_of(refusal)
+        except UnknownTopic:
+            return _NEWER
+        except OUTAGE as error:
+            return status_of(_unanswered(error, rpc))
         except Exception as error:  # noqa: BLE001 - told to the log, hidden from the caller
             return status_of_error(error, rpc.path)
 
@@ -180,25 +222,48 @@ def guarded(
         if not context.is_active():
             context.abort(grpc.StatusCode.CANCELLED, "nobody is waiting any more")
         started = time.perf_counter()
-        result = attempt(message, context)
-        seconds.observe(time.perf_counter() - started)
-        if isinstance(result, status_pb2.Status):
-            _CALLS.labels(rpc.path, _CODES[result.code]).inc()
+        metadata = dict(context.invocation_metadata())
+        command_id = metadata.setdefault("annals-command-id", fresh_id())
+        given = metadata.get("annals-correlation-id")
+        with tracing.serving(name, metadata, given) as note:
+            correlation_id = given or tracing.conversation() or command_id
+            metadata["annals-correlation-id"] = correlation_id
+            with about(correlation_id):
+                result = attempt(message, metadata)
+            refused = isinstance(result, status_pb2.Status)
+            code = _CODES[result.code] if refused else "OK"
+            note(rpc__system="grpc", rpc__grpc__status=code)
+        seconds(service, rpc.name, code).observe(time.perf_counter() - started)
+        if refused:
             context.abort_with_status(_final(result))
-        accepted.inc()
         return result
 
     return handle
 
 
+def _unanswered(error: Exception, rpc: Rpc) -> Refused:
+    """Log that the database failed a request, and return what the caller is told of it."""
+    told: Refused = Unavailable("the database does not answer; try again")
+    if is_overdue(error):
+        told = TookTooLong("the answer took too long; ask for less, or try again")
+    _log.warning("database failed", method=rpc.path, rule=told.rule, error=describe(error))
+    return told
+
+
 def _final(status: status_pb2.Status) -> grpc.Status:
     """Return a status that no retry policy takes for a broken connection."""
-    told = rpc_status.to_status(status)
+    told: grpc.Status = rpc_status.to_status(status)
+    if status is _NEWER:
+        return told
     return told._replace(trailing_metadata=(*told.trailing_metadata, _NO_RETRY))
 
 
-def _answerer(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> Answerer:
-    return _command(rpc, method, opened, rights) if rpc.changes else _query(rpc, method, opened)
+def _answerer(
+    rpc: Rpc, method: Method, opened: OpenService, rights: Rights, limits: Limits
+) -> Answerer:
+    if rpc.changes:
+        return _command(rpc, method, opened, rights)
+    return _query(rpc, method, opened, rights, limits)
 
 
 def _command(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> Answerer:
@@ -208,13 +273,20 @@ def _command(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> A
     read, validate = reader(rpc.request), method.request.__pydantic_validator__.validate_python
     response, handle = rpc.response, application.handle
     envelopes = _Envelopes(opened, rights)
+    kinds = {guard.record for guard in opened.service.guards}
+    must_be_editable = editing_of(method.request, kinds)
+    must_be_seen = reach_of(method.request, opened)
 
     def answer(message: Any, metadata: Mapping[str, str], actor: Actor) -> Any:
         try:
             command = validate(read(message))
         except ValidationError as error:
             raise invalid(error) from None
-        answered = handle(command.issued(envelopes.envelope(metadata, actor)))
+        sight = rights.sight(actor, rpc.right)
+        must_be_editable(command, sight)
+        issued = command.issued(envelopes.envelope(metadata, actor))
+        must_be_seen(issued, actor, sight)
+        answered = handle(issued)
         return response(
             id=answered.id,
             version=answered.version,
@@ -225,18 +297,23 @@ def _command(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> A
     return answer
 
 
-def _query(rpc: Rpc, method: Method, opened: OpenService) -> Answerer:
+def _query(
+    rpc: Rpc, method: Method, opened: OpenService, rights: Rights, limits: Limits
+) -> Answerer:
     question = opened.service.asked[rpc.name]
     read, validate = reader(rpc.request), method.request.__pydantic_validator__.validate_python
     write = writer(rpc.response)
 
     def answer(message: Any, _metadata: Mapping[str, str], actor: Actor) -> Any:
         try:
-            query = validate(read(message))
+            query = limits.paged(validate(read(message)))
         except ValidationError as error:
             raise invalid(error) from None
-        view = opened.ask(question, query, actor)
-        return write(view.__pydantic_serializer__.to_python(view, mode="json"))
+        sight = rights.sight(actor, rpc.right)
+        view = opened.ask(question, query, actor, sight, within=limits.time)
+        # What is hidden and cannot be empty counts as not set.
+        told = view.__pydantic_serializer__.to_python(view, mode="json", exclude_unset=sight.hides)
+        return write(told)
 
     return answer
 

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import httpx
 import jwt
 import structlog
 
+from shared.chassis.api.issuer import ALGORITHMS, IssuerKeys
 from shared.chassis.api.rights import ADMINISTRATOR
-from shared.chassis.shapes import Actor, Unauthenticated, Unavailable
+from shared.chassis.settings import Mode, Settings, SettingsError
+from shared.chassis.shapes import Actor, Unauthenticated
 
 __all__ = [
     "DEVELOPMENT_ADMINISTRATOR",
@@ -22,6 +23,7 @@ __all__ = [
     "DevelopmentIdentity",
     "Identity",
     "IssuedIdentity",
+    "identity_of",
     "issue_token",
 ]
 
@@ -32,10 +34,12 @@ DEVELOPMENT_ADMINISTRATOR = Actor(
 """Who acts in an embedded installation when no token is sent."""
 
 _AUDIENCE = "annals"
-_ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 _REMEMBERED = 4096
+_REMEMBER = 300.0
+"""Seconds after which a token is verified anew, so that a withdrawn key stops to count."""
 _LONGEST = 8192
-_PATIENCE = 5.0
+_LEEWAY = 5
+"""Seconds by which the issuer's clock may differ."""
 
 _log = structlog.get_logger()
 
@@ -70,14 +74,12 @@ class _Tokens:
             claims = self._verify(token.strip())
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
-        except jwt.PyJWKClientConnectionError as error:
-            raise Unavailable("the issuer of tokens cannot be asked for its keys") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated("the token is not valid here") from error
         actor = _actor(claims)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[authorization] = (actor, float(claims["exp"]))
+        self._known[authorization] = (actor, min(float(claims["exp"]), time.time() + _REMEMBER))
         return actor
 
 
@@ -119,30 +121,18 @@ class IssuedIdentity:
     Args:
         issuer: the `iss` claim, e.g. `https://login.example.com/realms/acme`.
         audience: the `aud` claim.
-        key: the issuer's public key in PEM form; when None, its published keys are fetched when the
-            first token comes.
-        keys_url: where it publishes them (RFC 7517); when None, the issuer is asked (OpenID Connect
-            Discovery 1.0, section 4).
+        keys: the issuer's public keys.
 
     Raises:
         ValueError: the issuer is the development issuer.
     """
 
-    def __init__(
-        self,
-        issuer: str,
-        *,
-        audience: str = _AUDIENCE,
-        key: str | None = None,
-        keys_url: str | None = None,
-    ) -> None:
+    def __init__(self, issuer: str, keys: IssuerKeys, *, audience: str = _AUDIENCE) -> None:
         if issuer == DEVELOPMENT_ISSUER:
             raise ValueError("production does not accept the development issuer")
         self._issuer = issuer
         self._audience = audience
-        self._key = key
-        self._keys_url = keys_url
-        self._published: jwt.PyJWKClient | None = None
+        self._keys = keys
         self._tokens = _Tokens(self._verify)
 
     def identify(self, authorization: str | None) -> Actor:
@@ -152,29 +142,33 @@ class IssuedIdentity:
         return self._tokens.actor(authorization)
 
     def _verify(self, token: str) -> dict[str, Any]:
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") not in ALGORITHMS:  # before anybody is asked for a key
+            raise jwt.InvalidAlgorithmError("the algorithm is not accepted")
         return jwt.decode(
             token,
-            self._key or self._keys().get_signing_key_from_jwt(token).key,
-            algorithms=list(_ASYMMETRIC),
+            self._keys.key(header.get("kid")),
+            algorithms=list(ALGORITHMS),
             audience=self._audience,
             issuer=self._issuer,
+            leeway=_LEEWAY,
             options={"require": ["exp", "sub"]},
         )
 
-    def _keys(self) -> jwt.PyJWKClient:
-        if self._published is None:
-            self._published = jwt.PyJWKClient(
-                self._keys_url or self._discovered(), timeout=_PATIENCE
-            )
-        return self._published
 
-    def _discovered(self) -> str:
-        address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-        try:
-            told = httpx.get(address, timeout=_PATIENCE).raise_for_status().json()
-            return str(told["jwks_uri"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise Unavailable("the issuer of tokens cannot be asked for its keys") from error
+def identity_of(settings: Settings) -> Identity:
+    """Return how a process with these settings tells who is asking.
+
+    Raises:
+        SettingsError: production has the development issuer, or its keys cannot be read.
+    """
+    if settings.mode is not Mode.PRODUCTION:
+        return DevelopmentIdentity(settings.signing_secret())
+    try:
+        keys = IssuerKeys.given(settings.token_keys, settings.token_keys_url)
+        return IssuedIdentity(str(settings.token_issuer), keys, audience=settings.token_audience)
+    except ValueError as error:
+        raise SettingsError([str(error)]) from error
 
 
 def issue_token(

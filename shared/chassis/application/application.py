@@ -2,14 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from shared.chassis.application.work import StateCache, Work
 from shared.chassis.clock import Clock, SystemClock
-from shared.chassis.database import Database
+from shared.chassis.database import OUTAGE, Database
 from shared.chassis.eventstore import AnsweredCommand, AppendConflict, CommandRepeated, EventLog
 from shared.chassis.shapes.aggregate import Aggregate
 from shared.chassis.shapes.command import Answer, Command
@@ -19,10 +19,12 @@ from shared.events.base import Event
 __all__ = ["Application", "snake"]
 
 A = TypeVar("A", bound=Aggregate)
+T = TypeVar("T")
 Decide = Callable[[Work], str]
 
 _RACES = 4
 _ATTEMPTS = 6
+_OVERTAKEN = "others change the same records all the time; try again"
 
 
 class Application:
@@ -114,65 +116,129 @@ class Application:
         batch: _Batch | None = getattr(self._batch, "current", None)
         if batch is not None:
             return batch.decide(command, decide, outcome)
-        if answered := self.log.answer(command.envelope.command_id):
-            return _answer(answered)
+        return self._reached(lambda: self._commit(command, decide, outcome))
+
+    def _commit(
+        self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
+    ) -> Answer:
+        trusting = not self.log.in_transaction
         for attempt in range(_ATTEMPTS):
-            # Who lost that many races decides while the others wait.
-            alone: AbstractContextManager[Any] = (
-                self.log.transaction() if attempt >= _RACES else nullcontext()
-            )
-            with alone:
-                if answer := self._attempt(command, decide, outcome):
+            with self._alone(wanted=attempt >= _RACES):
+                answer = self._attempt(command, decide, outcome, trusting=trusting and attempt == 0)
+                if answer:
                     return answer
-        raise Unavailable("others change the same records all the time; try again")
+        raise Unavailable(_OVERTAKEN)
+
+    def _alone(self, *, wanted: bool) -> AbstractContextManager[Any]:
+        """Have others wait while somebody decides who lost many races."""
+        return self.log.alone() if wanted else nullcontext()
+
+    def _reached(self, act: Callable[[], T]) -> T:
+        """Act, and once more when the connection was lost, for that may have been long ago.
+
+        What was stored without our hearing of it is found by its command id.
+        """
+        for last in (False, True):
+            try:
+                return act()
+            except OUTAGE as error:
+                if self.log.in_transaction:
+                    raise
+                if last:
+                    raise Unavailable("the database does not answer; try again") from error
+        raise AssertionError
 
     def _attempt(
-        self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
+        self,
+        command: Command,
+        decide: Decide,
+        outcome: Callable[[], dict[str, str]],
+        *,
+        trusting: bool,
     ) -> Answer | None:
-        """Decide and store once; return None when another command was faster."""
-        work = Work(self.log, self.cache, command.envelope)
+        """Decide and store once; return None when that is to be done again.
+
+        Args:
+            command: see `commit`.
+            decide: see `commit`.
+            outcome: see `commit`.
+            trusting: decide on what was seen last, which nearly always is how things stand and
+                spares looking. What is stored is checked with the append; a refusal is not
+                believed before it is decided again on what stands in the log.
+        """
+        work = Work(self.log, self.cache, command.envelope, trusting=trusting)
         try:
             answered = _decided(work, decide, outcome)
+            if (unproved := work.unproved()) and any(self.log.holders(unproved).values()):
+                return None
             takes, gives = work.claims()
             positions = self.log.append(
-                work.facts, claims=takes, releases=gives, answers=[answered]
+                work.facts,
+                claims=takes,
+                releases=gives,
+                answers=[answered],
+                reads=work.reads(),
+                trusting=trusting,
             )
+            work.keep()
         except (Refused, AppendConflict, CommandRepeated) as failure:
-            # The same command may have been accepted since it was looked up.
             if first := self.log.answer(command.envelope.command_id):
                 return _answer(first)
+            if trusting:
+                return None
             if isinstance(failure, Refused):
                 raise
-            _refuse_taken(work)
+            _refuse_taken(self.log.existing(work.created_blindly()))
             return None
-        position = positions[-1] if positions else self.log.tip()
-        return Answer(answered.stream_id, answered.version, position, dict(answered.outcome))
+        return replace(_answer(answered), position=positions.stop - 1)
 
     def bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
-        """Carry out many commands in one transaction, each accepted or refused on its own.
+        """Carry out many commands and store them whole, each accepted or refused on its own.
 
         Later commands see what earlier ones of the same batch recorded.
 
         Returns:
             For each command its answer, or the refusal with nothing of it stored.
+
+        Raises:
+            Unavailable: the database does not answer, or others were faster all the time.
         """
-        if not commands:
-            return []
-        with self.log.transaction():
-            batch = _Batch(self, commands)
-            self._batch.current = batch
-            try:
-                results = [self._result(command) for command in commands]
-            finally:
-                self._batch.current = None
-            tip = batch.store()
-        return [
-            replace(result, position=tip + stored.events)
-            if (stored := batch.answers.get(command.envelope.command_id))
-            and isinstance(result, Answer)
-            else result
-            for command, result in zip(commands, results, strict=True)
-        ]
+        return self._reached(lambda: self._bulk(commands)) if commands else []
+
+    def _bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
+        taken: set[str] = set()
+        for attempt in range(_ATTEMPTS):
+            with self._alone(wanted=attempt > 0):
+                batch = _Batch(self, commands, taken)
+                self._batch.current = batch
+                try:
+                    results = [self._result(command) for command in commands]
+                finally:
+                    self._batch.current = None
+                if found := self.log.existing(batch.created):
+                    taken |= found
+                    continue
+                try:
+                    tip = batch.store()
+                except (AppendConflict, CommandRepeated):
+                    continue
+            return [
+                replace(result, position=tip + stored.events)
+                if (stored := batch.answers.get(command.envelope.command_id))
+                and isinstance(result, Answer)
+                else result
+                for command, result in zip(commands, results, strict=True)
+            ]
+        raise Unavailable(_OVERTAKEN)
+
+    def foresee(self, work: Work, commands: Sequence[Command]) -> None:
+        """Look up at once what the decisions on several commands will ask; by default nothing.
+
+        Args:
+            work: of the batch, whose members find what is looked up here (`Work.look_up`) or left
+                for them in `Work.foreseen`.
+            commands: those that are about to be decided.
+        """
 
     def _result(self, command: Command) -> Answer | Refused:
         try:
@@ -182,14 +248,28 @@ class Application:
 
 
 class _Batch:
-    """Commands decided one after another over a shared `Work`, stored together."""
+    """Commands decided one after another over a shared `Work`, stored together.
 
-    def __init__(self, application: Application, commands: Sequence[Command]) -> None:
+    Args:
+        application: decides them.
+        commands: at least one.
+        taken: ids of streams that are known to exist, which members must not make.
+    """
+
+    def __init__(
+        self, application: Application, commands: Sequence[Command], taken: Collection[str]
+    ) -> None:
         self.log = application.log
+        self.created: set[str] = set()
+        """Streams made by members that did not look whether they exist."""
+        self._taken = taken
         self.cache = application.cache
         self.answers: dict[str, AnsweredCommand] = {}
         self.earlier = self.log.answers([command.envelope.command_id for command in commands])
         self.work = Work(self.log, self.cache, commands[0].envelope)
+        application.foresee(
+            self.work, [c for c in commands if c.envelope.command_id not in self.earlier]
+        )
 
     def decide(
         self, command: Command, decide: Decide, outcome: Callable[[], dict[str, str]]
@@ -199,19 +279,24 @@ class _Batch:
             return _answer(known)
         member = Work(self.log, self.cache, command.envelope, self.work)
         answered = _decided(member, decide, outcome, before=len(self.work.facts))
-        _refuse_taken(member)
+        blind = member.created_blindly()
+        _refuse_taken(member.taken_before() or blind.intersection(self._taken))
+        self.created |= blind
         self.work.absorb(member)
         self.answers[command_id] = answered
         return _answer(answered)
 
     def store(self) -> int:
         """Append what was decided; return the position before it."""
-        tip = self.log.tip()
         takes, gives = self.work.claims()
-        self.log.append(
-            self.work.facts, claims=takes, releases=gives, answers=list(self.answers.values())
+        positions = self.log.append(
+            self.work.facts,
+            claims=takes,
+            releases=gives,
+            answers=list(self.answers.values()),
+            reads=self.work.reads(),
         )
-        return tip
+        return positions.start - 1
 
 
 def snake(name: str) -> str:
@@ -243,7 +328,6 @@ def _answer(answered: AnsweredCommand) -> Answer:
     return Answer(answered.stream_id, answered.version, answered.position, dict(answered.outcome))
 
 
-def _refuse_taken(work: Work) -> None:
-    for stream_id in work.created_blindly():
-        if work.existed(stream_id):
-            raise Taken(f"{stream_id} exists already", holder=stream_id)
+def _refuse_taken(stream_ids: Collection[str]) -> None:
+    for stream_id in sorted(stream_ids):
+        raise Taken(f"{stream_id} exists already", holder=stream_id)

@@ -1,10 +1,10 @@
 """One decision's view of the streams, and what it wants to record."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from shared.chassis.eventstore import Claim, EventLog
 from shared.chassis.shapes.aggregate import Aggregate
@@ -27,9 +27,9 @@ class StateCache:
     def __init__(self) -> None:
         self._states: dict[tuple[type[Any], str], tuple[int, Any]] = {}
 
-    def get(self, kind: type[Any], stream_id: str) -> tuple[int, Any]:
-        """Return (version, state); (0, None) when nothing is kept."""
-        return self._states.get((kind, stream_id), (0, None))
+    def get(self, kind: type[Any], stream_id: str) -> tuple[int, Any] | None:
+        """Return (version, state), (0, None) of a stream that did not exist; None if not kept."""
+        return self._states.get((kind, stream_id))
 
     def put(self, kind: type[Any], stream_id: str, version: int, state: Any) -> None:
         """Keep a state; the oldest make room."""
@@ -58,10 +58,18 @@ class Work:
         cache: folded states of earlier loads.
         envelope: who, when and why.
         parent: the batch this command is part of; its pending facts are visible here.
+        trusting: take streams to be as they were last seen, without looking. What is taken so is
+            checked when it is stored (`reads`, `unproved`); a refusal proves nothing.
     """
 
     def __init__(
-        self, log: EventLog, cache: StateCache, envelope: Envelope, parent: "Work | None" = None
+        self,
+        log: EventLog,
+        cache: StateCache,
+        envelope: Envelope,
+        parent: "Work | None" = None,
+        *,
+        trusting: bool = False,
     ) -> None:
         self.log = log
         self.envelope = envelope
@@ -72,6 +80,10 @@ class Work:
         self._blind: set[str] = set()
         self._held: dict[tuple[str, str], str | None] = {}
         self._found: dict[tuple[str, str], str | None] = {}
+        self._trusting = trusting
+        self._assumed: set[tuple[str, str]] = set()
+        self.foreseen: dict[Any, Any] = {} if parent is None else parent.foreseen
+        """What `Application.foresee` worked out for the commands of a batch."""
 
     def find(self, kind: type[A], stream_id: str) -> A | None:
         """Return the aggregate, or None when there is none of this kind under the id."""
@@ -145,6 +157,22 @@ class Work:
             self._found[place] = self.log.holder(scope, key)
         return self._found[place]
 
+    def look_up(self, places: Iterable[tuple[str, str]]) -> None:
+        """Look the holders of many keys up at once, so that asking for each costs nothing.
+
+        Meant for keys that are probably free: a trusting work takes them to be.
+        """
+        new = [place for place in dict.fromkeys(places) if place not in self._found]
+        if self._trusting:
+            self._assumed.update(new)
+            self._found.update(dict.fromkeys(new))
+        else:
+            self._found.update(self.log.holders(new))
+
+    def unproved(self) -> list[tuple[str, str]]:
+        """Return the keys that were taken to be free and are not claimed, which would prove it."""
+        return [place for place in self._assumed if self._held.get(place) is None]
+
     def claim(self, scope: str, key: str, stream_id: str) -> None:
         """Make `key` belong to `stream_id`; raise `Taken` naming another holder."""
         holder = self.holder(scope, key)
@@ -176,10 +204,18 @@ class Work:
         """Return the streams recorded as new though no decision looked whether they exist."""
         return frozenset(self._blind)
 
-    def existed(self, stream_id: str) -> bool:
-        """Return whether the stream existed before this work."""
-        above = self._parent._streams.get(stream_id) if self._parent is not None else None
-        return bool(above and above.pending) or self.log.version(stream_id) > 0
+    def taken_before(self) -> set[str]:
+        """Return those of them that earlier members of the batch recorded."""
+        above = self._parent._streams if self._parent is not None else {}
+        return {one for one in self._blind if one in above and above[one].pending}
+
+    def reads(self) -> dict[str, int]:
+        """Return the version of each stream that was looked at and not written."""
+        return {
+            stream_id: stream.version
+            for stream_id, stream in self._streams.items()
+            if stream.version != _UNKNOWN and not stream.pending
+        }
 
     def claims(self) -> tuple[list[Claim], list[Claim]]:
         """Return the net claims to take and to release, against what the log holds."""
@@ -193,6 +229,15 @@ class Work:
             if holder is not None:
                 take.append(Claim(scope, key, holder))
         return take, give
+
+    def keep(self) -> None:
+        """Remember the streams as they are now that this work is stored."""
+        if self.log.in_transaction:
+            return
+        for stream_id, stream in self._streams.items():
+            for kind, state in stream.states.items():
+                version = stream.version + len(stream.pending)
+                self._cache.put(kind, stream_id, version, state)
 
     def absorb(self, child: "Work") -> None:
         """Take over what a member of this batch recorded."""
@@ -214,8 +259,12 @@ class Work:
         return stream
 
     def _fold(self, kind: type[A], stream_id: str, stream: _Stream) -> A | None:
-        version, state = self._cache.get(kind, stream_id)
+        kept = self._cache.get(kind, stream_id)
         upto = stream.version
+        if kept is not None and self._trusting and upto in {_UNKNOWN, kept[0]}:
+            stream.version = kept[0]
+            return cast(A | None, _after(kind, kept[1], stream.pending))
+        version, state = kept or (0, None)
         if upto != _UNKNOWN and version > upto:
             version, state = 0, None
         for fact in self.log.stream(stream_id, version):

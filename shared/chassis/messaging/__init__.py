@@ -5,7 +5,7 @@ from shared.chassis.messaging.delivery import Delivery, pull_from, settle
 from shared.chassis.messaging.lag import Lag, lag, quiescent
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.relay import Relay
-from shared.chassis.messaging.slices import CorruptSlice, Parcel, Slice, cut, decode, encode
+from shared.chassis.messaging.slices import CorruptSlice, Parcel, Slice, cut, decode
 from shared.chassis.messaging.subscription import Subscription
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Subscription",
     "cut",
     "decode",
-    "encode",
     "lag",
     "pull_from",
     "quiescent",

@@ -115,13 +115,15 @@ class Deadlines:
 
     BATCH = 50
     """Deadlines kept per transaction."""
+    LOOK_EVERY = 0.1
+    """Seconds between two looks at a database that does not tell when it changed."""
 
     def __init__(self, application: Decider, clock: Clock) -> None:
         self._application = application
         self._log = application.log
         self._clock = clock
         self._commands = application.commands()
-        self._watch = Watch(self.database)
+        self._watch = Watch(self.database, self.LOOK_EVERY)
         self._next: datetime | None = None
         self._due: _Due | None = None
         with self.database.transaction() as connection:
@@ -154,11 +156,8 @@ class Deadlines:
 
     def next(self) -> datetime | None:
         """Return the earliest deadline's moment."""
-        if self.database.dialect == "sqlite":
-            ((earliest,),) = self.database.fetch("SELECT min(at) FROM deadlines")
-            return None if earliest is None else datetime.fromisoformat(earliest)
-        with self.database.read() as connection:
-            return connection.execute(select(func.min(deadlines.c.at))).scalar()
+        ((earliest,),) = self.database.fetch("SELECT min(at) FROM deadlines")
+        return datetime.fromisoformat(earliest) if isinstance(earliest, str) else earliest
 
     def due(self, now: datetime) -> int:
         """Return how many deadlines have come by `now`."""
@@ -185,7 +184,7 @@ class Deadlines:
             return 0
         kept = self.keep(self._due.moment)
         if kept < self.BATCH:
-            self._due = None
+            self._due, self._next = None, self.next()
         return kept
 
     def keep(self, now: datetime) -> int:

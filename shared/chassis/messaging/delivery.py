@@ -1,15 +1,15 @@
 """Delivery: everything one opened service needs to take part in the exchange of facts."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Sequence
 
 from shared.chassis.messaging import parking
 from shared.chassis.messaging.deadlines import Deadlines
 from shared.chassis.messaging.handlers import PoliciesHandler, ViewsHandler
-from shared.chassis.messaging.subscription import Pull, Subscription
+from shared.chassis.messaging.slices import Pull, Slice, is_wanted
+from shared.chassis.messaging.subscription import Subscription
 from shared.chassis.service import OpenService
-from shared.events.base import Recorded
+from shared.chassis.telemetry import tracing
 
 __all__ = ["Delivery", "pull_from", "settle"]
 
@@ -45,17 +45,18 @@ class Delivery:
             self.policies = Subscription(
                 f"{service.name}.policies",
                 opened.log_database,
-                [handler],
+                tracing.watched([handler]),
                 pull,
                 clock,
                 deadlines=self.deadlines,
                 pause=pause,
             )
         if service.projections:
+            views = [ViewsHandler(model, opened.projector) for model in service.projections]
             self.views = Subscription(
                 f"{service.name}.views",
                 opened.views_database,
-                [ViewsHandler(projection, opened.projector) for projection in service.projections],
+                tracing.watched(views),
                 pull,
                 clock,
                 pause=pause,
@@ -91,13 +92,23 @@ class Delivery:
             self.deadlines.close()
 
 
-def pull_from(opened: Sequence[OpenService]) -> Pull:
-    """Return the pull of one process: it reads the logs of these services directly."""
-    logs: Mapping[str, Any] = {service.name: service.log for service in opened}
+def pull_from(opened: Sequence[OpenService], elsewhere: Pull | None = None) -> Pull:
+    """Return the pull of one process: it reads the logs of these services directly.
 
-    def pull(context: str, after: int, limit: int) -> Sequence[Recorded[Any]]:
+    Args:
+        opened: the services whose logs are here.
+        elsewhere: reads the logs of others; None when there is nobody else.
+    """
+    logs = {service.name: service.log for service in opened}
+
+    def pull(
+        context: str, after: int, limit: int, wanted: Container[str] | None = None
+    ) -> Slice | None:
         log = logs.get(context)
-        return [] if log is None else log.read(after, limit)
+        if log is not None:
+            positions, facts = log.run(after, limit, lambda topic: is_wanted(topic, wanted))
+            return Slice(context, positions[0], positions[-1], facts) if positions else None
+        return elsewhere(context, after, limit, wanted) if elsewhere is not None else None
 
     return pull
 

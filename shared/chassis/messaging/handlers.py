@@ -82,10 +82,11 @@ class ViewsHandler:
 
     def apply(self, connection: Connection, facts: Sequence[Fact], held: AbstractSet[str]) -> None:
         """Fold the facts this read model knows; rows that are held stay as they are."""
-        batch = [fact for fact in facts if isinstance(fact.event, self._projection.events)]
+        projection = self._projection
+        folds = projection.folds
+        batch = [fact for fact in facts if type(fact.event) in folds]
         if not batch:
             return
-        projection = self._projection
         if held:
             projection = _narrowed(projection, lambda lane: lane not in held)
         self._folder.apply(connection, projection, batch)

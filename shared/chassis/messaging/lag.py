@@ -1,15 +1,27 @@
-"""Lag: how far every consumer is behind every log it listens to."""
+"""Lag: how far every consumer is behind every log it listens to, and every relay behind its own.
 
-from collections.abc import Iterable, Sequence
+One source for the command line, the metrics and readiness: positions as they stand in the
+databases, and logs as their owners tell.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import inspect
 
 from shared.chassis import tracking
+from shared.chassis.clock import Clock
 from shared.chassis.database import Database
 from shared.chassis.messaging.deadlines import POLICIES, due
+from shared.chassis.messaging.relay import relayed_position
 from shared.chassis.service import OpenService
 
-__all__ = ["Lag", "lag", "quiescent"]
+__all__ = ["RELAY", "Ahead", "Beyond", "Lag", "beyond_in", "lag", "quiescent", "relay_lag"]
+
+RELAY = "relay"
+"""The consumer under whose name a relay's lag is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +42,92 @@ class Lag:
         return max(0, self.tip - self.position)
 
 
-def lag(services: Sequence[OpenService]) -> list[Lag]:
-    """Return the lag of every consumer of these services on every one of their logs."""
+class Beyond(NamedTuple):
+    """What a log holds after a position."""
+
+    tip: int
+    """Its last position."""
+    since: datetime | None
+    """When the first fact after the position was recorded; None when there is none."""
+
+
+Ahead = Callable[[str, int], Beyond | None]
+"""Tells what a context's log holds after a position; None when its owner cannot be asked."""
+
+
+def beyond_in(services: Sequence[OpenService], elsewhere: Ahead | None = None) -> Ahead:
+    """Return what looks into the logs of these services, and asks elsewhere for the others."""
     logs = {opened.name: opened.log for opened in services}
-    tips = {name: log.tip() for name, log in logs.items()}
+
+    def ahead(context: str, position: int) -> Beyond | None:
+        log = logs.get(context)
+        if log is None:
+            return None if elsewhere is None else elsewhere(context, position)
+        return Beyond(log.tip(), log.since(position))
+
+    return ahead
+
+
+def lag(services: Sequence[OpenService], elsewhere: Ahead | None = None) -> list[Lag]:
+    """Return the lag of every consumer of these services on every log that can be asked for.
+
+    Args:
+        services: whose consumers, and whose logs.
+        elsewhere: tells of the logs of other services; None leaves those out.
+    """
+    ahead = _remembered(beyond_in(services, elsewhere))
     found = []
     for opened in services:
+        reached: dict[Database, Mapping[tuple[str, str], int]] = {}
         for database, consumer, contexts in _consumers(opened):
-            reached = _positions(database)
-            for context in sorted(contexts & tips.keys()):
-                position = reached.get((consumer, context), 0)
-                seconds = 0.0
-                if position < tips[context]:
-                    (oldest,) = logs[context].read(position, 1)
-                    waiting = opened.clock.now() - oldest.recorded_at
-                    seconds = max(timedelta(), waiting).total_seconds()
-                found.append(Lag(opened.name, consumer, context, position, tips[context], seconds))
+            if database not in reached:
+                reached[database] = _positions(database)
+            for context in sorted(contexts):
+                position = reached[database].get((consumer, context), 0)
+                if (beyond := ahead(context, position)) is not None:
+                    found.append(_lag(opened, consumer, context, position, beyond))
     return found
+
+
+def relay_lag(services: Sequence[OpenService]) -> list[Lag]:
+    """Return how far the broker's last confirmed position is behind each of these services' logs.
+
+    The position is written down about once a second, so it lags that much while facts come in.
+    """
+    ahead = beyond_in(services)
+    found = []
+    for opened in services:
+        if opened.application is None:
+            continue
+        with opened.log_database.read() as connection:
+            known = inspect(connection).has_table("relayed")
+            position = relayed_position(connection, opened.name) if known else 0
+        if (beyond := ahead(opened.name, position)) is not None:
+            found.append(_lag(opened, RELAY, opened.name, position, beyond))
+    return found
+
+
+def _remembered(ahead: Ahead) -> Ahead:
+    """Ask once per context and position: most consumers stand at the same one."""
+    answers: dict[tuple[str, int], Beyond | None] = {}
+
+    def remembered(context: str, position: int) -> Beyond | None:
+        if (context, position) not in answers:
+            answers[context, position] = ahead(context, position)
+        return answers[context, position]
+
+    return remembered
+
+
+def _lag(opened: OpenService, consumer: str, context: str, position: int, beyond: Beyond) -> Lag:
+    tip = max(position, beyond.tip)
+    return Lag(opened.name, consumer, context, position, tip, _age(beyond.since, opened.clock))
+
+
+def _age(since: datetime | None, clock: Clock) -> float:
+    if since is None:
+        return 0.0
+    return max(timedelta(), clock.now() - since).total_seconds()
 
 
 def quiescent(services: Sequence[OpenService]) -> bool:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from shared.chassis.database import short
+from shared.chassis.database import alone, short
 from shared.chassis.shapes.columns import Instant
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Letter",
     "blame",
     "count",
+    "counts",
     "create",
     "head",
     "held",
@@ -93,11 +94,13 @@ parked = Table(
     Column("reason", Text),
 )
 _waiting = parked.c.skipped_at.is_(None)
+_COUNTS = "SELECT consumer, count(*) FROM parked WHERE skipped_at IS NULL GROUP BY consumer"
 _HELD = "SELECT DISTINCT consumer, lane FROM parked WHERE skipped_at IS NULL"
 
 
 def create(connection: Connection) -> None:
     """Create the table if it is not there."""
+    alone(connection)
     _metadata.create_all(connection)
 
 
@@ -159,6 +162,11 @@ def letters(connection: Connection, consumer: str | None = None) -> list[Letter]
 def count(connection: Connection) -> int:
     """Return how many letters wait."""
     return connection.execute(select(func.count()).where(_waiting)).scalar_one()
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many letters wait, by consumer."""
+    return dict(short(connection, _COUNTS))
 
 
 def head(connection: Connection, consumer: str, lane: str) -> Letter | None:

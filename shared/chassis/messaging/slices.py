@@ -4,27 +4,34 @@ The body is a CloudEvents 1.0 batch (CNCF, `cloudevents/formats/json-format.md`,
 events stand in log order. Extension attributes carry what the envelope of a fact knows beyond the
 standard: `position`, `version`, `recordedat`, `actor`, `commandid`, `correlationid`, and where they
 apply `causationid`, `importid`, `rule`, `erased`.
+
+A fact travels as it was stored: the sender needs no event class for it, and whoever receives it
+upcasts it.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from pydantic import ValidationError
 
-from shared.events.base import Event, Recorded, UnknownTopic, event_class, read_event
+from shared.chassis.eventstore import RawFact
+from shared.chassis.logs import describe
+from shared.events.base import Recorded, UnknownTopic, event_class, event_id, read_event
 
 __all__ = [
     "CONTENT_TYPE",
     "MAX_BYTES",
     "MAX_EVENTS",
     "CorruptSlice",
+    "Message",
     "Parcel",
+    "Pull",
     "Slice",
     "cut",
     "decode",
-    "encode",
+    "is_wanted",
 ]
 
 CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -46,6 +53,36 @@ class Slice(NamedTuple):
     last: int
     facts: Sequence[Recorded[Any]]
 
+    def followed_by(self, other: "Slice") -> "Slice | None":
+        """Return both as one, or None when the other does not begin where this one ends."""
+        if (self.context, self.last + 1) != (other.context, other.first):
+            return None
+        return self._replace(last=other.last, facts=[*self.facts, *other.facts])
+
+
+class Pull(Protocol):
+    """Reads the log of any context; in one process directly, between processes by a stream."""
+
+    def __call__(
+        self, context: str, after: int, limit: int, wanted: Container[str] | None = None
+    ) -> Slice | None:
+        """Return what follows a position in a context's log.
+
+        Args:
+            context: whose log.
+            after: the position.
+            limit: at most so many facts.
+            wanted: topics to read, in their current versions; others may only count.
+
+        Returns:
+            The run that begins after `after`; None at the tip.
+        """
+        ...
+
+
+Message = tuple[Mapping[str, Any], bytes]
+"""Headers and body, as they came."""
+
 
 class Parcel(NamedTuple):
     """A run of a context's log ready to publish."""
@@ -54,21 +91,23 @@ class Parcel(NamedTuple):
     first: int
     last: int
     body: bytes
+    traceparent: str = ""
+    """The span that published it (W3C Trace Context); empty while nobody follows it."""
 
     @property
     def headers(self) -> dict[str, str | int]:
         """What a receiver needs to know before it reads the body."""
-        return {"context": self.context, "first": self.first, "last": self.last}
+        headers: dict[str, str | int] = {
+            "context": self.context, "first": self.first, "last": self.last
+        }  # fmt: skip
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        return headers
 
 
-def encode(batch: Iterable[Recorded[Any]]) -> bytes:
-    """Return the facts as the body of one message."""
-    return _joined([_cloud_event(fact) for fact in batch])
-
-
-def cut(facts: Iterable[Recorded[Any]]) -> Iterator[Parcel]:
+def cut(facts: Iterable[RawFact]) -> Iterator[Parcel]:
     """Cut a contiguous run of one context's facts into parcels within both limits."""
-    run: list[Recorded[Any]] = []
+    run: list[RawFact] = []
     parts: list[bytes] = []
     size = 0
     for fact in facts:
@@ -99,7 +138,7 @@ def decode(body: bytes, wanted: Container[str] | None = None) -> Slice:
     try:
         batch = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise CorruptSlice(f"not JSON: {error}") from error
+        raise CorruptSlice("not JSON") from error
     if not isinstance(batch, list) or not batch:
         raise CorruptSlice("not a batch of events")
     try:
@@ -109,28 +148,40 @@ def decode(body: bytes, wanted: Container[str] | None = None) -> Slice:
         for expected, attributes in enumerate(batch, first):
             if attributes["position"] != expected or _context(attributes) != context:
                 raise CorruptSlice(f"{context} at {expected}: the run is broken")
-            if _is_wanted(attributes["type"], wanted):
+            if is_wanted(attributes["type"], wanted):
                 facts.append(_recorded(context, attributes))
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-        raise CorruptSlice(f"{type(error).__name__}: {error}") from error
+        raise CorruptSlice(describe(error)) from error
     return Slice(context, first, first + len(batch) - 1, facts)
 
 
-def _parcel(run: Sequence[Recorded[Any]], parts: Sequence[bytes]) -> Parcel:
-    return Parcel(run[0].context, run[0].position, run[-1].position, _joined(parts))
+def is_wanted(topic: str, wanted: Container[str] | None) -> bool:
+    """Whether a topic reads as one of the wanted ones today; with None every one does.
+
+    Raises:
+        UnknownTopic: it is a wanted one in a version this release does not know.
+    """
+    if wanted is None:
+        return True
+    try:
+        return event_class(topic).topic in wanted
+    except UnknownTopic:
+        if _some_version_of(topic, wanted):
+            raise
+        return False
 
 
-def _joined(parts: Sequence[bytes]) -> bytes:
-    return b"[" + b",".join(parts) + b"]"
+def _parcel(run: Sequence[RawFact], parts: Sequence[bytes]) -> Parcel:
+    body = b"[" + b",".join(parts) + b"]"
+    return Parcel(run[0].context, run[0].position, run[-1].position, body)
 
 
-def _cloud_event(fact: Recorded[Any]) -> bytes:
-    event: Event = fact.event
+def _cloud_event(fact: RawFact) -> bytes:
     attributes = {
         "specversion": "1.0",
-        "id": fact.event_id,
+        "id": event_id(fact.context, fact.stream_id, fact.version),
         "source": f"/annals/{fact.context}",
-        "type": event.topic,
+        "type": fact.topic,
         "subject": fact.stream_id,
         "time": fact.occurred_at,
         "datacontenttype": "application/json",
@@ -149,7 +200,7 @@ def _cloud_event(fact: Recorded[Any]) -> bytes:
         attributes["rule"] = fact.rule
     if fact.erased:
         attributes["erased"] = True
-    attributes["data"] = orjson.Fragment(event.__pydantic_serializer__.to_json(event))
+    attributes["data"] = fact.data
     return orjson.dumps(attributes)
 
 
@@ -175,17 +226,6 @@ def _recorded(context: str, attributes: Mapping[str, Any]) -> Recorded[Any]:
         get("rule"),
         get("erased", False),
     )
-
-
-def _is_wanted(topic: str, wanted: Container[str] | None) -> bool:
-    if wanted is None:
-        return True
-    try:
-        return event_class(topic).topic in wanted
-    except UnknownTopic:
-        if _some_version_of(topic, wanted):
-            raise
-        return False
 
 
 def _some_version_of(topic: str, wanted: Container[str]) -> bool:

@@ -7,9 +7,11 @@ between any two steps is only a redelivery.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Protocol
+from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -22,10 +24,18 @@ from shared.chassis.messaging import parking
 from shared.chassis.messaging.deadlines import CONSUMER, Deadlines
 from shared.chassis.messaging.failures import OUTAGE, describe, is_final
 from shared.chassis.messaging.handlers import Handler
-from shared.chassis.messaging.slices import MAX_EVENTS, CorruptSlice, Slice, decode
+from shared.chassis.messaging.slices import (
+    MAX_EVENTS,
+    CorruptSlice,
+    Message,
+    Pull,
+    Slice,
+    decode,
+)
+from shared.chassis.telemetry.metrics import GAPS, SLICE_EVENTS
 from shared.events.base import Recorded
 
-__all__ = ["Pull", "Subscription"]
+__all__ = ["Subscription"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,14 +43,6 @@ Fact = Recorded[Any]
 
 _PAUSES = (0.02, 0.1)
 """Seconds before the second and the third try."""
-
-
-class Pull(Protocol):
-    """Reads the log of any context; in one process directly, between processes by a stream."""
-
-    def __call__(self, context: str, after: int, limit: int) -> Sequence[Fact]:
-        """Return up to `limit` facts of `context` with positions greater than `after`, in order."""
-        ...
 
 
 class _Behind(Exception):
@@ -82,6 +84,8 @@ class Subscription:
         self._clock = clock
         self._deadlines = deadlines
         self._pause = pause
+        self._slices = SLICE_EVENTS.labels(name)
+        self._gaps = {context: GAPS.labels(name, context) for context in self.contexts}
         with database.transaction() as connection:
             tracking.create(connection)
             parking.create(connection)
@@ -92,23 +96,39 @@ class Subscription:
         names = {self.name} | {handler.name for handler in self.handlers}
         return frozenset(names | ({CONSUMER} if self._deadlines is not None else set()))
 
-    def deliver(self, headers: Mapping[str, Any], body: bytes) -> None:
-        """Take one message; when this returns, it may be acknowledged.
+    def deliver(self, *messages: Message) -> None:
+        """Take messages in the order they came; when this returns, they may be acknowledged.
 
-        A message that cannot be read is parked and what it may have carried is pulled.
+        Those that continue each other are applied at once. One that cannot be read is parked and
+        what it may have carried is pulled. When this raises one of `WAITING`, the messages are no
+        longer needed either: the contexts they speak of have to be caught up with later.
         """
+        joined: Slice | None = None
+        for message in messages:
+            received = self._read(message)
+            if received is None:
+                continue
+            longer = joined and joined.followed_by(received)
+            if joined and not longer:
+                self.receive(joined)
+            joined = longer or received
+        if joined:
+            self.receive(joined)
+
+    def _read(self, message: Message) -> Slice | None:
+        headers, body = message
         try:
             context, last = str(headers["context"]), int(headers["last"])
             if last <= self._known.get(context, 0):
-                return
+                return None
             received = decode(body, self.topics)
             if (received.context, received.last) != (context, last):
                 raise CorruptSlice(f"headers speak of {context} up to {last}")
         except (CorruptSlice, KeyError, TypeError, ValueError) as error:
-            self.catch_up()
             self._park_message(body, error)
-        else:
-            self.receive(received)
+            self.catch_up()
+            return None
+        return received
 
     def receive(self, received: Slice) -> None:
         """Apply a slice after whatever is missing before it."""
@@ -123,6 +143,8 @@ class Subscription:
             self._continue(received, self.position(received.context))
 
     def _continue(self, received: Slice, position: int) -> None:
+        if position + 1 < received.first:
+            self._gaps[received.context].inc()
         while position + 1 < received.first:
             if not self._pull_after(received.context, position, received.first - 1):
                 raise CorruptLog(f"{received.context} lacks {position + 1} to {received.first - 1}")
@@ -130,14 +152,17 @@ class Subscription:
         if received.last > position:
             self._apply(received)
 
-    def catch_up(self) -> int:
-        """Pull every context to its tip; to be called on start and after any reconnect.
+    def catch_up(self, contexts: Iterable[str] | None = None) -> int:
+        """Pull contexts to their tips; to be called on start and after any reconnect.
+
+        Args:
+            contexts: which; None means all.
 
         Returns:
             How many facts were applied.
         """
         applied = 0
-        for context in sorted(self.contexts):
+        for context in sorted(self.contexts if contexts is None else contexts):
             while pulled := self._pull_after(context, self.position(context)):
                 applied += pulled
                 self._pause(0)
@@ -173,32 +198,37 @@ class Subscription:
         """
         if not reason.strip():
             raise ValueError("skipping needs a reason")
-        with self.database.transaction() as connection:
+        with self._alone() as connection:
             letter = parking.head(connection, consumer, lane)
             if letter is not None:
                 parking.skip(connection, letter, reason.strip(), self._clock.now())
         return self.retry(consumer, lane)
+
+    @contextmanager
+    def _alone(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Open a transaction in which nobody else applies facts for this subscription."""
+        with self.database.transaction(durable=durable) as connection:
+            tracking.hold(connection, self.name)
+            yield connection
 
     def _listening(self, context: str) -> list[Handler]:
         return [handler for handler in self.handlers if context in handler.contexts]
 
     def _pull_after(self, context: str, position: int, upto: int | None = None) -> int:
         limit = MAX_EVENTS if upto is None else min(MAX_EVENTS, upto - position)
-        facts = self._pull(context, position, limit)
-        if not facts:
+        pulled = self._pull(context, position, limit, self.topics)
+        if pulled is None:
             return 0
-        if [fact.position for fact in facts] != list(
-            range(position + 1, position + 1 + len(facts))
-        ):
+        if (pulled.context, pulled.first) != (context, position + 1):
             raise CorruptLog(f"{context} has a gap after {position}")
-        self._apply(Slice(context, position + 1, facts[-1].position, facts))
-        return len(facts)
+        self._apply(pulled)
+        return pulled.last - position
 
     def _apply(self, received: Slice) -> None:
         """Apply a slice in one transaction; when that keeps failing, park what fails."""
         for pause in (*_PAUSES, None):
             try:
-                with self.database.transaction(durable=bool(received.facts)) as connection:
+                with self._alone(durable=bool(received.facts)) as connection:
                     self._apply_whole(connection, received)
             except (*OUTAGE, _Behind):
                 raise
@@ -216,14 +246,22 @@ class Subscription:
             else:
                 self._remember(received)
                 return
-        with self.database.transaction() as connection:
+        with self._alone() as connection:
             parked = self._apply_singly(connection, received)
         self._remember(received)
-        for lane in parked:
-            log.error("lane parked", subscription=self.name, lane=lane, context=received.context)
+        for consumer, lanes in Counter(lane.partition(": ")[0] for lane in parked).items():
+            log.error(
+                "lanes parked",
+                subscription=self.name,
+                consumer=consumer,
+                context=received.context,
+                first=received.first,
+                lanes=lanes,
+            )
 
     def _remember(self, applied: Slice) -> None:
         """Note that every handler is past a slice that continued what was known."""
+        self._slices.observe(applied.last - applied.first + 1)
         known = self._known.get(applied.context, 0)
         if applied.first <= known + 1:
             self._known[applied.context] = max(known, applied.last)
@@ -331,7 +369,7 @@ class Subscription:
 
     def _retry(self, letter: parking.Letter) -> bool:
         fact = self._read_again(letter)
-        with self.database.transaction() as connection:
+        with self._alone() as connection:
             if parking.head(connection, letter.consumer, letter.lane) != letter:
                 return True
             try:
@@ -348,10 +386,10 @@ class Subscription:
     def _read_again(self, letter: parking.Letter) -> Fact | None:
         if letter.context is None or letter.position is None:
             return None
-        facts = self._pull(letter.context, letter.position - 1, 1)
-        if not facts:
+        pulled = self._pull(letter.context, letter.position - 1, 1, self.topics)
+        if pulled is None or not pulled.facts:
             raise CorruptLog(f"{letter.context} lacks {letter.position}")
-        return facts[0]
+        return pulled.facts[0]
 
     def _redo(self, connection: Connection, letter: parking.Letter, fact: Fact | None) -> None:
         if fact is None:

@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -16,6 +17,9 @@ from shared.chassis.shapes.query import Past
 from shared.events.base import Event, Recorded
 
 __all__ = ["Hindsight", "fold_into"]
+
+_Place = tuple[datetime, Past, tuple[Any, ...]]
+"""A moment, the time that is meant, and the last facts that were known when it was folded."""
 
 
 def fold_into(
@@ -42,9 +46,14 @@ class Hindsight:
     def __init__(self, projections: Sequence[type[Projection]]) -> None:
         kept = {Facts.name, Concerns.name}
         self._projector = Projector(p for p in projections if p.name not in kept)
+        contexts = sorted({context for p in projections for context in p.contexts()})
+        last = select(func.max(facts.c.position))
+        self._known = select(
+            *(last.where(facts.c.context == context).scalar_subquery() for context in contexts)
+        )
         self._spare: deque[Database] = deque()
         """Empty side databases: what a question folds into one is rolled back."""
-        self._whole: OrderedDict[tuple[datetime, Past, int], Database] = OrderedDict()
+        self._whole: OrderedDict[_Place, Database] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -65,8 +74,8 @@ class Hindsight:
                 yield connection
             return
         with self._lock:
-            count = live.execute(select(func.count()).select_from(facts)).scalar_one()
-            place = (moment, time, count)
+            known = live.execute(self._known).one()
+            place = (moment, time, tuple(known))
             if place not in self._whole:
                 self._whole[place] = self._folded(live, moment, time)
                 while len(self._whole) > self.KEPT:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, MetaData, Table
+from sqlalchemy import Connection, MetaData, Table, quoted_name
 
 from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes.projection import Key, Projection, Row
@@ -40,11 +40,14 @@ class Projector:
             batch: facts of one context in log order; those it does not fold are passed over.
         """
         touched = touches(projection, batch)
+        if projection.once:
+            self._make(connection, projection, touched)
+            return
         keys = list(dict.fromkeys(key for _, some in touched for key in some))
         if not keys:
             return
         rows = rows_of(projection.table, connection)
-        before = {} if projection.once else rows.load(connection, keys)
+        before = rows.load(connection, keys)
         after: dict[Key, Row | None] = dict(before)
         for recorded, some in touched:
             for key in some:
@@ -53,6 +56,14 @@ class Projector:
             connection,
             [(key, row) for key, row in after.items() if row != before.get(key)],
         )
+
+    @staticmethod
+    def _make(connection: Connection, projection: type[Projection], touched: "Touched") -> None:
+        fold = projection.fold
+        made = [(key, fold(key, None, recorded)) for recorded, keys in touched for key in keys]
+        new = [(key, row) for key, row in made if row is not None]
+        if new:
+            rows_of(projection.table, connection).fill(connection, new)
 
 
 Touched = Sequence[tuple[Recorded[Event], Iterable[Key]]]
@@ -72,7 +83,8 @@ def touches(projection: type[Projection], batch: Sequence[Recorded[Event]]) -> T
 
 
 def copy_of(table: Table, suffix: str) -> Table:
-    """Return a table of the same columns under another name, to be filled: it has no indexes."""
-    copied = table.to_metadata(MetaData(), name=f"{table.name}__{suffix}")
-    copied.indexes.clear()
+    """Return a table like this one, with the suffix on its own name and on those of its indexes."""
+    copied = table.to_metadata(MetaData(), name=table.name + suffix)
+    for index in copied.indexes:
+        index.name = quoted_name(f"{index.name}{suffix}", quote=None)
     return copied

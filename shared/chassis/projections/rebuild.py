@@ -4,6 +4,9 @@ A copy of each table is filled beside the live one in short transactions. When i
 last transaction brings it to exactly the live table's tracked positions and either compares the two
 by content hash or puts the copy in the live one's place. A copy that took its place has applied
 everything, so nothing stays parked for it.
+
+On PostgreSQL that transaction is short: the copies have their indexes before, and since a reader
+whose snapshot is older than a copy would find it empty, it begins when there is none such left.
 """
 
 import gc
@@ -14,13 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import psycopg
 from sqlalchemy import Connection, Table, func, select, text
 
 from shared.chassis import tracking
-from shared.chassis.database import Database
+from shared.chassis.database import Database, driver, short
 from shared.chassis.messaging import parking
 from shared.chassis.projections.projector import Touched, copy_of, touches
 from shared.chassis.projections.rows import rows_of
+from shared.chassis.shapes.errors import Unavailable
 from shared.chassis.shapes.projection import Key, Projection, Row
 from shared.events.base import Event, Recorded, topics_of
 
@@ -28,7 +33,10 @@ __all__ = ["CannotFold", "Rebuilt", "Source", "digest", "rebuild"]
 
 _BATCH = 2000
 _ROWS_IN_MEMORY = 20_000
-_SUFFIX = "copy"
+_SUFFIX = "__copy"
+_READERS_END = 10.0
+"""Seconds that a reader may hold its snapshot before it is no longer waited for."""
+_PAUSE, _LONG_PAUSE = 0.01, 0.5
 
 Progress = Callable[[str, int, int], None]
 
@@ -83,6 +91,7 @@ def rebuild(
     projections: Sequence[type[Projection]],
     sources: Mapping[str, Source],
     *,
+    subscription: str = "",
     check: bool = False,
     progress: Progress | None = None,
 ) -> list[Rebuilt]:
@@ -92,6 +101,7 @@ def rebuild(
         database: the views.
         projections: the read models to fold.
         sources: every context's log that they fold, by context.
+        subscription: keeps the live rows, e.g. `leads.views`; it waits during the last transaction.
         check: compare with the live rows instead of replacing them.
         progress: told (context, position, tip) after each batch.
 
@@ -100,6 +110,7 @@ def rebuild(
 
     Raises:
         CannotFold: a fact makes a fold fail.
+        Unavailable: somebody reads the live rows for too long; they are as they were.
     """
     copies = [_Copy(projection) for projection in projections]
     with database.transaction() as connection:
@@ -109,7 +120,10 @@ def rebuild(
             copy.table.create(connection)
     try:
         with _uncollected():
-            return _filled(database, copies, sources, check=check, progress=progress)
+            reached = _filled(database, copies, sources, check=check, progress=progress)
+            if not check and database.dialect == "postgresql":
+                _make_ready(database, copies)
+            return _settled(database, copies, sources, reached, subscription, check=check)
     finally:
         with database.transaction() as connection:
             for copy in copies:
@@ -135,7 +149,8 @@ def _filled(
     *,
     check: bool,
     progress: Progress | None,
-) -> list[Rebuilt]:
+) -> dict[str, int]:
+    """Fill the copies; return the position they reached in each context's log."""
     projections = [copy.projection for copy in copies]
     with database.read() as connection:
         live = tracking.positions(connection)
@@ -150,15 +165,69 @@ def _filled(
         topics = _topics(projections, context)
         while reached[context] < tip:
             batch = sources[context].read(reached[context], _BATCH, upto=tip, topics=topics)
-            with database.transaction() as connection:
+            with database.transaction(durable=False) as connection:
                 for copy in copies:
                     copy.fold(connection, batch)
             reached[context] = batch[-1].position if len(batch) == _BATCH else tip
             if progress:
                 progress(context, reached[context], tip)
-    with database.transaction() as connection:
-        live = tracking.positions(connection)
-        return [copy.settle(connection, sources, reached, live, check=check) for copy in copies]
+    return reached
+
+
+def _make_ready(database: Database, copies: Sequence["_Copy"]) -> None:
+    """Let the copies be what the live tables are, but for what was recorded in the meantime."""
+    for copy in copies:
+        with database.transaction(durable=False) as connection:
+            copy.flush(connection)
+            for index in copy.indexes:
+                index.create(connection)
+            connection.execute(text(f'ANALYZE "{copy.table.name}"'))
+    ((horizon,),) = database.fetch("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    give_up = time.monotonic() + _READERS_END
+    while time.monotonic() < give_up and database.fetch(_OLDER_READERS, (horizon,)):
+        time.sleep(_PAUSE)
+
+
+_OLDER_READERS = """
+SELECT 1 FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+AND age(backend_xmin) > age(?::xid8::xid) LIMIT 1
+"""
+
+
+def _settled(
+    database: Database,
+    copies: Sequence["_Copy"],
+    sources: Mapping[str, Source],
+    reached: Mapping[str, int],
+    subscription: str,
+    *,
+    check: bool,
+) -> list[Rebuilt]:
+    """Compare the copies with the live tables, or put them in their place, all at one moment."""
+    give_up = time.monotonic() + _READERS_END
+    while True:
+        try:
+            with database.transaction() as connection:
+                tracking.hold(connection, subscription)
+                if not check:
+                    _keep_readers_out(connection, copies)
+                live = tracking.positions(connection)
+                return [c.settle(connection, sources, reached, live, check=check) for c in copies]
+        except psycopg.errors.LockNotAvailable as error:
+            if time.monotonic() > give_up:
+                raise Unavailable("somebody reads the live rows all the time; try again") from error
+        time.sleep(_LONG_PAUSE)
+
+
+def _keep_readers_out(connection: Connection, copies: Sequence["_Copy"]) -> None:
+    """Lock the live tables, or fail soon: whoever comes to read meanwhile has to wait as well."""
+    if connection.dialect.name == "sqlite":
+        return
+    names = ", ".join(f'"{copy.projection.name}"' for copy in copies)
+    short(connection, "SET LOCAL lock_timeout TO '500ms'")
+    short(connection, f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+    short(connection, "SET LOCAL lock_timeout TO 0")
 
 
 def _topics(projections: Iterable[type[Projection]], context: str) -> frozenset[str]:
@@ -170,14 +239,18 @@ class _Copy:
 
     def __init__(self, projection: type[Projection]) -> None:
         self.projection = projection
-        self.table: Table = copy_of(projection.table, _SUFFIX)
-        self.table.indexes.clear()  # made once, when the rows are in place
+        self.table = copy_of(projection.table, _SUFFIX)
+        self.indexes = sorted(self.table.indexes, key=lambda index: str(index.name))
+        """Made once, when the rows are in place."""
+        self.table.indexes.clear()
         self.facts = 0
         self.seconds = 0.0
         self._made: list[tuple[Key, Row | None]] = []
         """Rows made by one fact each, not written yet."""
         self._rows: dict[Key, Row | None] = {}
         self._unwritten: set[Key] = set()
+        self._stored: set[Key] = set()
+        """Keys of rows that the table holds an earlier form of."""
         self._knows_all = True
         """Whether a row that is not in memory does not exist."""
 
@@ -217,7 +290,9 @@ class _Copy:
         rows, fold = self._rows, self.projection.fold
         if not self._knows_all:
             missing = {key: None for _, keys in touched for key in keys if key not in rows}
-            rows.update(rows_of(self.table, connection).load(connection, list(missing)))
+            stored = rows_of(self.table, connection).load(connection, list(missing))
+            rows.update(stored)
+            self._stored.update(stored)
         for recorded, keys in touched:
             try:
                 for key in keys:
@@ -228,10 +303,14 @@ class _Copy:
 
     def flush(self, connection: Connection) -> None:
         """Write what is not written, and forget it."""
-        changed = [(key, self._rows[key]) for key in self._unwritten]
-        rows_of(self.table, connection).write(connection, [*self._made, *changed])
+        changed = [(key, self._rows[key]) for key in self._unwritten & self._stored]
+        new = [*self._made, *((key, self._rows[key]) for key in self._unwritten - self._stored)]
+        rows = rows_of(self.table, connection)
+        rows.write(connection, changed)
+        rows.fill(connection, [(key, row) for key, row in new if row is not None])
         self._made.clear()
         self._unwritten.clear()
+        self._stored.clear()
         self._rows.clear()
         self._knows_all = False
 
@@ -260,14 +339,24 @@ class _Copy:
             count, mine = digest(connection, self.table)
             _, other = digest(connection, self.projection.table)
             return Rebuilt(name, self.facts, count, self.seconds, mine, mine == other, other)
-        self.projection.table.drop(connection)
-        connection.execute(text(f'ALTER TABLE "{self.table.name}" RENAME TO "{name}"'))
-        for index in self.projection.table.indexes:
-            index.create(connection)
+        self._take_place(connection)
         for letter in parking.letters(connection, name):
             parking.remove(connection, letter)
         counted = select(func.count()).select_from(self.projection.table)
         return Rebuilt(name, self.facts, connection.execute(counted).scalar_one(), self.seconds)
+
+    def _take_place(self, connection: Connection) -> None:
+        live, copy = self.projection.table, self.table.name
+        live.drop(connection)
+        short(connection, f'ALTER TABLE "{copy}" RENAME TO "{live.name}"')
+        if connection.dialect.name == "sqlite":  # does not rename an index
+            for index in live.indexes:
+                index.create(connection)
+            return
+        short(connection, f'ALTER INDEX "{copy}_pkey" RENAME TO "{live.name}_pkey"')
+        for index in self.indexes:
+            name = str(index.name)
+            short(connection, f'ALTER INDEX "{name}" RENAME TO "{name.removesuffix(_SUFFIX)}"')
 
 
 def digest(connection: Connection, table: Table) -> tuple[int, str]:
@@ -277,8 +366,21 @@ def digest(connection: Connection, table: Table) -> tuple[int, str]:
     statement = f'SELECT {columns} FROM "{table.name}" ORDER BY {keys}'  # noqa: S608 - names from the code
     hashed = hashlib.sha256()
     count = 0
-    cursor = connection.exec_driver_sql(statement).cursor
-    while rows := cursor.fetchmany(_BATCH):
-        hashed.update(repr(rows).encode())
-        count += len(rows)
+    for rows in _stored_content(connection, statement):
+        hashed.update(rows)
+        count += 1
     return count, hashed.hexdigest()
+
+
+def _stored_content(connection: Connection, statement: str) -> Iterator[bytes]:
+    """Yield each row a query gives as bytes, never holding many of them."""
+    if connection.dialect.name == "sqlite":
+        for row in driver(connection).execute(statement):
+            yield repr(row).encode()
+        return
+    with (
+        driver(connection).cursor() as cursor,
+        cursor.copy(f"COPY ({statement}) TO STDOUT") as copied,
+    ):
+        for row in copied:
+            yield bytes(row)

@@ -5,7 +5,7 @@ that read them, and the refusals they may answer with.
 """
 
 from shared.chassis.shapes.aggregate import Aggregate, fold
-from shared.chassis.shapes.columns import Amount, Instant
+from shared.chassis.shapes.columns import Amount, Instant, month_of
 from shared.chassis.shapes.command import Actor, Answer, Command, Envelope, Request
 from shared.chassis.shapes.errors import (
     BrokenRule,
@@ -17,6 +17,7 @@ from shared.chassis.shapes.errors import (
     NotFound,
     Refused,
     Taken,
+    TookTooLong,
     Unauthenticated,
     Unavailable,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Request",
     "Row",
     "Taken",
+    "TookTooLong",
     "Unauthenticated",
     "Unavailable",
     "View",
@@ -64,5 +66,6 @@ __all__ = [
     "derived_id",
     "fold",
     "fresh_id",
+    "month_of",
     "whenever",
 ]

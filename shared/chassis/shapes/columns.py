@@ -5,11 +5,22 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Dialect, Numeric, Text
+from sqlalchemy import BigInteger, Dialect, Integer, Numeric, String, Table, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["Amount", "Instant", "JsonText", "instant_of", "instant_text"]
+__all__ = [
+    "Amount",
+    "Instant",
+    "JsonText",
+    "amount_of",
+    "instant_of",
+    "instant_text",
+    "month_of",
+    "portable",
+]
 
 _SCALE = 10_000
 
@@ -42,12 +53,14 @@ class Amount(TypeDecorator[Decimal]):
         """Turn what the database stores into a Decimal."""
         if value is None:
             return None
-        if dialect.name == "postgresql":
-            return Decimal(value)
-        whole = int(value)
-        if not whole % _SCALE:
-            return Decimal(whole // _SCALE)
-        return Decimal(whole).scaleb(-4) if whole % 100 else Decimal(whole // 100).scaleb(-2)
+        return amount_of(int(value * _SCALE) if dialect.name == "postgresql" else int(value))
+
+
+def amount_of(whole: int) -> Decimal:
+    """Return the amount of so many ten-thousandths: with none, two or four decimals."""
+    if not whole % _SCALE:
+        return Decimal(whole // _SCALE)
+    return Decimal(whole).scaleb(-4) if whole % 100 else Decimal(whole // 100).scaleb(-2)
 
 
 def instant_text(value: datetime | None) -> str | None:
@@ -99,3 +112,37 @@ class Instant(TypeDecorator[datetime]):
         if isinstance(value, datetime):
             return value.astimezone(UTC)
         return instant_of(value)
+
+
+class month_of(FunctionElement[str]):  # noqa: N801 - reads as the function it is
+    """The month in UTC of an `Instant` column, e.g. `2026-01`."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(month_of)
+def _month_in_text(element: month_of, compiler: Any, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 7)"
+
+
+@compiles(month_of, "postgresql")
+def _month_in_time(element: month_of, compiler: Any, **options: Any) -> str:
+    instant = compiler.process(element.clauses, **options)
+    return f"to_char({instant} AT TIME ZONE 'UTC', 'YYYY-MM')"
+
+
+def portable(table: Table) -> Table:
+    """Give a table's columns types that hold and order the same on every database; return it.
+
+    SQLite compares text by its bytes and keeps integers of 64 bits; PostgreSQL is told to.
+    """
+    for column in table.columns if not table.info.get(portable) else ():
+        kind = column.type
+        if isinstance(kind, String) and not kind.collation:
+            bytewise = type(kind)(kind.length, collation="C")
+            column.type = kind.with_variant(bytewise, "postgresql")
+        elif type(kind) is Integer:
+            column.type = kind.with_variant(BigInteger(), "postgresql")
+    table.info[portable] = True
+    return table

@@ -16,6 +16,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "Taken",
+    "TookTooLong",
     "Unauthenticated",
     "Unavailable",
 ]
@@ -110,3 +111,7 @@ class Forbidden(Refused):
 
 class Unavailable(Refused):
     """Not now: the caller may try again."""
+
+
+class TookTooLong(Refused):
+    """The time an answer may take is over; asking for less may help."""

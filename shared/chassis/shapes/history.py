@@ -176,7 +176,8 @@ def history(
             (facts.c.context == places.c.context) & (facts.c.position == places.c.position),
         )
     batch: list[Recorded[Event]] = []
-    for row in connection.execute(statement).mappings():
+    streamed = statement.execution_options(yield_per=_BATCH)
+    for row in connection.execute(streamed).mappings():
         if batch and (len(batch) >= _BATCH or batch[-1].context != row["context"]):
             yield batch
             batch = []

@@ -77,6 +77,8 @@ def listed(
     Raises:
         Invalid: the filter, order or token does not fit; names the field.
     """
+    if reader.cut is not None:
+        hidden |= reader.cut.hidden(table)
     columns = {c.name: c for c in table.columns if c.name not in hidden}
     statement: Select[Any] = select(table)
     for condition in where:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Table
 
+from shared.chassis.shapes.columns import portable
 from shared.events.base import Event, Recorded
 
 __all__ = ["Key", "Projection", "Row", "blank"]
@@ -36,7 +37,7 @@ class Projection:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "table" in cls.__dict__:
-            cls.name = cls.table.name
+            cls.name = portable(cls.table).name
         if "events" in cls.__dict__:
             cls.folds = frozenset(cls.events)
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, get_type_hints
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from shared.chassis.shapes.blanks import filled
 from shared.chassis.shapes.command import Actor, Request
+from shared.chassis.shapes.guard import Cut, CutConnection, hidden_now
 
 __all__ = ["ListQuery", "Page", "Past", "PastQuery", "Query", "Question", "Reader", "View"]
 
@@ -23,6 +25,14 @@ class View(BaseModel):
     """A query's answer, or one item of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make a view of a row; what is hidden from the reader is left out, or shown as masked."""
+        hidden = hidden_now.get(None)
+        if hidden:
+            return filled(cls, obj, hidden)
+        return super().model_validate(obj, **options)
 
 
 class Page(View, Generic[V]):
@@ -74,12 +84,28 @@ class Looking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What a query function may use: a consistent read of the views, and who asks when."""
+    """What a query function may use: a consistent read of the views, and who asks when.
+
+    The connection reads what the actor may see: all of it, or what a `Cut` leaves.
+    """
 
     connection: Connection
     actor: Actor
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     hindsight: Looking | None = None
+    cut: Cut | None = None
+
+    @classmethod
+    def cut_to(
+        cls,
+        connection: Connection,
+        actor: Actor,
+        now: datetime,
+        hindsight: Looking | None,
+        cut: Cut | None,
+    ) -> "Reader":
+        """Return a reader of all rows, or of those that a cut leaves."""
+        return cls(cut.over(connection) if cut else connection, actor, now, hindsight, cut)
 
     @contextmanager
     def at(self, query: PastQuery, about: Iterable[str] | None = None) -> Iterator["Reader"]:
@@ -94,8 +120,11 @@ class Reader:
             return
         if self.hindsight is None:
             raise LookupError("this service keeps no facts to look back on")
-        with self.hindsight.at(self.connection, query.as_of, query.time, about) as then:
-            yield Reader(then, self.actor, query.as_of, self.hindsight)
+        live = self.connection
+        if isinstance(live, CutConnection):
+            live = live.whole
+        with self.hindsight.at(live, query.as_of, query.time, about) as then:
+            yield Reader.cut_to(then, self.actor, query.as_of, self.hindsight, self.cut)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
 """The broker: where facts are published and what queues they are read from."""
 
+import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from kombu import Connection, Exchange, Producer, Queue, binding
+from kombu import Connection, Exchange, Queue, binding
 
-from shared.chassis.messaging.slices import CONTENT_TYPE, Parcel
 from shared.chassis.messaging.subscription import Subscription
 
-__all__ = ["EXCHANGE", "Broker", "Publisher"]
+__all__ = ["Broker", "release"]
 
-EXCHANGE = Exchange("annals.events", type="topic", durable=True)
-_PERSISTENT = 2
-_QUEUED = 2
+_HEARTBEAT = 10
+_CONNECT_TIMEOUT = 5
+_GOODBYE = 1.0
+_UNLIMITED_SINCE = 4
+"""The major version of RabbitMQ that limits deliveries by itself and can be told not to."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,16 @@ class Broker:
         longest: messages after which a queue is emptied before the next is put in it; None leaves
             such care to the broker. What is lost is pulled from the log when the next message
             shows the gap.
+        prefix: put before the names of exchange and queues, where several installations share a
+            virtual host.
+        ssl: what TLS needs; None speaks in clear.
     """
 
     url: str
     options: dict[str, Any] = field(default_factory=dict)
     longest: int | None = None
+    prefix: str = ""
+    ssl: dict[str, Any] | None = field(default=None, repr=False)
     bound: dict[str, frozenset[str]] = field(default_factory=dict)
     """Names of the queues of this process, with the contexts each is bound to."""
 
@@ -39,70 +47,96 @@ class Broker:
         options = {"polling_interval": 0.01, "body_encoding": None}
         return cls("memory://localhost//", options, longest=64)
 
-    def connection(self) -> Connection:
-        """Return a connection of its own, made when it is first used."""
-        return Connection(self.url, transport_options=self.options)
+    @classmethod
+    def amqp(
+        cls,
+        url: str,
+        *,
+        prefix: str = "",
+        authority: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> "Broker":
+        """Return a RabbitMQ server or cluster.
 
-    def queue(self, subscription: Subscription) -> Queue:
-        """Return a subscription's queue: replicated, in order, one consumer at a time."""
-        self.bound[subscription.name] = subscription.contexts
-        return Queue(
-            subscription.name,
-            EXCHANGE,
-            bindings=[binding(EXCHANGE, context) for context in sorted(subscription.contexts)],
-            durable=True,
-            queue_arguments={"x-queue-type": "quorum", "x-single-active-consumer": True},
+        Args:
+            url: `amqp://…`, or `amqps://…` to speak TLS and check the server's certificate.
+            prefix: see `Broker`.
+            authority: file of the certificates that may sign the server's; the system's when None.
+            certificate: file of this client's certificate, when the server wants one.
+            key: file of its private key.
+        """
+        if not url.startswith("amqps://"):
+            return cls(url, prefix=prefix)
+        files = {"ca_certs": authority, "certfile": certificate, "keyfile": key}
+        tls = {name: str(file) for name, file in files.items() if file is not None}
+        return cls(
+            url,
+            prefix=prefix,
+            ssl={**tls, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None},
         )
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it lives in this process's memory."""
+        return self.url.startswith("memory:")
 
-class Publisher:
-    """Publishes parcels on a connection of its own, which it renews after a failure.
+    @property
+    def exchange(self) -> Exchange:
+        """Where relays publish, with the context as routing key."""
+        return Exchange(f"{self.prefix}annals.events", type="topic", durable=True)
+
+    def connection(self, **options: Any) -> Connection:
+        """Return a connection of its own, made when it is first used.
+
+        Args:
+            options: further transport options.
+        """
+        return Connection(
+            self.url,
+            ssl=self.ssl or False,
+            heartbeat=0 if self.is_embedded else _HEARTBEAT,
+            connect_timeout=_CONNECT_TIMEOUT,
+            transport_options={**self.options, **options},
+        )
+
+    def declare(self, subscription: Subscription, channel: Any) -> Queue:
+        """Declare and bind a subscription's queue: replicated, in order, one consumer at a time.
+
+        Args:
+            subscription: whose queue.
+            channel: of an open connection.
+        """
+        self.bound[subscription.name] = subscription.contexts
+        arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+        if _major_version(channel) >= _UNLIMITED_SINCE:
+            arguments["x-delivery-limit"] = -1
+        exchange = self.exchange
+        queue = Queue(
+            self.prefix + subscription.name,
+            exchange,
+            channel=channel,
+            bindings=[binding(exchange, context) for context in sorted(subscription.contexts)],
+            durable=True,
+            queue_arguments=arguments,
+        )
+        queue.declare()
+        return queue
+
+
+def release(connection: Connection) -> None:
+    """Close a connection, within seconds also when the broker does not answer any more.
 
     Args:
-        broker: where to.
+        connection: open or not; it is not used again.
     """
+    connected = connection.connection if connection.connected else None
+    sock = getattr(connected, "sock", None)
+    if sock is not None:
+        sock.settimeout(_GOODBYE)
+    connection.release()
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._producer: Producer | None = None
-        self._queues: dict[str, Queue] = {}
 
-    def __call__(self, parcel: Parcel) -> None:
-        """Publish persistently; raises when the broker does not take it."""
-        if self._producer is None:
-            self._producer = Producer(self._broker.connection(), EXCHANGE)
-        if self._broker.longest is not None:
-            for queue, length in self._lengths(self._producer.channel, parcel.context):
-                if length >= self._broker.longest:
-                    queue.purge()
-        self._producer.publish(
-            parcel.body,
-            routing_key=parcel.context,
-            headers=parcel.headers,
-            content_type=CONTENT_TYPE,
-            content_encoding="binary",
-            delivery_mode=_PERSISTENT,
-            mandatory=True,
-        )
-
-    def crowded(self, context: str) -> bool:
-        """Whether messages of a context queue up, so that it is better to gather a longer slice."""
-        if self._producer is None or self._broker.longest is None:
-            return False
-        lengths = self._lengths(self._producer.channel, context)
-        return any(length >= _QUEUED for _, length in lengths)
-
-    def _lengths(self, channel: Any, context: str) -> list[tuple[Queue, int]]:
-        names = [name for name, contexts in self._broker.bound.items() if context in contexts]
-        for name in names:
-            if name not in self._queues:
-                self._queues[name] = Queue(name, channel=channel)
-        queues = [self._queues[name] for name in names]
-        return [(queue, queue.queue_declare().message_count) for queue in queues]
-
-    def close(self) -> None:
-        """Close the connection; publishing again opens another."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            self._queues.clear()
-            producer.connection.release()
+def _major_version(channel: Any) -> int:
+    properties = getattr(channel.connection, "server_properties", {})
+    return int(str(properties.get("version", "0")).partition(".")[0])

@@ -1,25 +1,27 @@
 """nameko extensions: the relay as a dependency, a subscription as an entrypoint.
 
-Neither yields to another green thread while a transaction is open: what they call between two
-commits neither sleeps nor touches the network.
+On SQLite neither yields to another green thread while a transaction is open: what they call between
+two commits neither sleeps nor touches the network. On PostgreSQL every statement may yield; each
+transaction has a connection of its own there, and each relay and feed a green thread of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
-import eventlet
 import structlog
 from eventlet.event import Event
-from kombu import Connection, Consumer, Message
-from kombu.mixins import ConsumerMixin
+from kombu import Message
 from nameko.extensions import DependencyProvider, Entrypoint
 
 from shared.chassis.eventstore import EventLog
-from shared.chassis.messaging.failures import describe
 from shared.chassis.messaging.relay import Relay
 from shared.chassis.messaging.subscription import Subscription
-from shared.chassis.worker.broker import Broker, Publisher
+from shared.chassis.telemetry.metrics import RELAY_LEADER, UNROUTABLE
+from shared.chassis.worker.broker import Broker
+from shared.chassis.worker.feed import Feed
+from shared.chassis.worker.patience import Patience
+from shared.chassis.worker.publishers import publisher_to
 
 __all__ = ["Relaying", "subscribed"]
 
@@ -27,136 +29,99 @@ log = structlog.get_logger(__name__)
 
 _BUSY, _IDLE = 0.002, 0.02
 """Seconds between two looks at a log that has just grown, and at one that has not for long."""
-_GATHERING = 0.1
-"""Longest wait for a slice to grow while consumers are busy, in seconds."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
-_UNACKNOWLEDGED = 8
-
-
-class Patience:
-    """Tries again for as long as it takes, ever more slowly, until told to stop."""
-
-    def __init__(self, name: str) -> None:
-        self.stopping = Event()
-        self._name = name
-        self._pause = _FIRST_PAUSE
-
-    def succeed(self, work: Callable[[], Any]) -> bool:
-        """Do the work until it does not raise; return False when stopped before."""
-        while not self.stopping.ready():
-            try:
-                work()
-            except Exception as error:
-                log.exception("delivery halted", subscription=self._name, error=describe(error))
-                with eventlet.Timeout(self._pause, exception=False):
-                    self.stopping.wait()
-                self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-            else:
-                self._pause = _FIRST_PAUSE
-                return True
-        return False
-
-    def stop(self) -> None:
-        """Give up at the next pause."""
-        if not self.stopping.ready():
-            self.stopping.send(None)
+_FLUSH = 2.0
+"""Longest wait for the last confirms when stopping, in seconds."""
+_STANDBY = 1.0
+"""Seconds between two attempts to become the leader, and between two proofs that one still is."""
 
 
 class Relaying(DependencyProvider):  # type: ignore[misc]
-    """Runs a context's relay.
+    """Runs a context's relay, unless another process does; then it stands by.
+
+    Two may publish for a moment, when one is slow to notice that it lost its lock. That is
+    harmless: consumers know a repetition by its positions.
 
     Args:
         event_log: the context's log.
         broker: where its facts go.
+
+    Attributes:
+        leads: whether this process's relay is the active one.
+        publisher: the way to the broker, which also knows about blocking and returned messages.
     """
 
     def __init__(self, event_log: EventLog, broker: Broker) -> None:
         self._log = event_log
-        self._publisher = Publisher(broker)
+        self.publisher = publisher_to(broker)
+        self.leads = False
+        self._leader = RELAY_LEADER.labels(event_log.context)
+        UNROUTABLE.labels(event_log.context)  # there from the start, so that the first one shows
+        self._lock = event_log.database.lock(f"relay {event_log.context}")
         self._patience = Patience(f"{event_log.context}.relay")
-        self._pause = 0.0
 
     def start(self) -> None:
         """Begin to relay."""
         self._thread = self.container.spawn_managed_thread(self._run, "relay")
 
     def stop(self) -> None:
-        """End after the slice that is on its way."""
+        """End after the slices that are on their way."""
         self._patience.stop()
         self._thread.wait()
 
     def _run(self) -> None:
-        relay = Relay(self._log, self._publisher)
+        self._patience.keep_at(self._stand_by)
+
+    def _stand_by(self) -> None:
+        """Lead whenever nobody else does."""
+        while not self._patience.stopped:
+            try:
+                if self._lock.take():
+                    self._lead()
+            finally:
+                self._lock.release()
+            self._patience.rest(_STANDBY)
+
+    def _lead(self) -> None:
+        relay = Relay(self._log, self.publisher, self.publisher.unconfirmed)
+        self.leads = True
+        self._leader.set(1)
+        log.info("relay leads", context=self._log.context, position=relay.position)
         try:
-            while self._patience.succeed(lambda: self._step(relay)):
-                pass
+            self._relay(relay)
+            self._flush()
+            relay.save()
         finally:
+            self.leads = False
+            self._leader.set(0)
+            self.publisher.close()
             relay.close()
-            self._publisher.close()
 
-    def _step(self, relay: Relay) -> None:
-        try:
-            if relay.is_behind():
-                self._gather()
-            published = relay.step()
-        except Exception:
-            self._publisher.close()
-            raise
-        self._pause = 0.0 if published else min(max(_BUSY, self._pause * 1.2), _IDLE)
-        eventlet.sleep(self._pause)
+    def _relay(self, relay: Relay) -> None:
+        pause, proven_at = 0.0, monotonic()
+        while not self._patience.stopped:
+            if monotonic() - proven_at >= _STANDBY:
+                if not self._lock.take():
+                    log.warning("relay lost its lock", context=self._log.context)
+                    return
+                proven_at = monotonic()
+            published = 0
+            if not relay.is_behind() or self.publisher.has_room():
+                published = relay.step()
+                self._patience.content()
+            pause = 0.0 if published else min(max(_BUSY, pause * 1.2), _IDLE)
+            self.publisher.wait(pause)
 
-    def _gather(self) -> None:
-        """Let the log grow while earlier slices wait, but not for long: a queue may be stuck."""
-        end = monotonic() + _GATHERING
-        while self._publisher.crowded(self._log.context) and monotonic() < end:
-            eventlet.sleep(_BUSY)
-
-
-class _Feed(ConsumerMixin):  # type: ignore[misc]
-    """Reads one queue in order and hands over each message before it takes the next."""
-
-    def __init__(
-        self, broker: Broker, subscription: Subscription, hand_over: Callable[[Message], None]
-    ) -> None:
-        self.connection: Connection = broker.connection()
-        self.caught_up = Event()
-        self.patience = Patience(subscription.name)
-        self._queue = broker.queue(subscription)
-        self._subscription = subscription
-        self._hand_over = hand_over
-
-    def get_consumers(self, consumer_cls: Callable[..., Consumer], _channel: Any) -> list[Consumer]:
-        """Consume the subscription's queue, which is declared and bound here."""
-        return [
-            consumer_cls(
-                queues=[self._queue], on_message=self._take, prefetch_count=_UNACKNOWLEDGED
-            )
-        ]
-
-    def on_consume_ready(self, *_: Any, **__: Any) -> None:
-        """Catch up after every (re)connection: whatever is lost before the queue was bound."""
-        if self.patience.succeed(self._subscription.catch_up) and not self.caught_up.ready():
-            self.caught_up.send(None)
-
-    def on_connection_error(self, exc: Exception, interval: float) -> None:
-        """Say that the broker cannot be reached."""
-        log.warning("broker unreachable", error=describe(exc), seconds=interval)
-
-    def stop(self) -> None:
-        """End after the message that is being applied."""
-        self.should_stop = True
-        self.patience.stop()
-
-    def _take(self, message: Message) -> None:
-        if self.patience.succeed(lambda: self._hand_over(message)):
-            message.ack()
+    def _flush(self) -> None:
+        end = monotonic() + _FLUSH
+        while self.publisher.unconfirmed() and monotonic() < end:
+            self.publisher.wait(_BUSY)
 
 
 class Subscribed(Entrypoint):  # type: ignore[misc]
-    """Calls a service method with each message of a subscription, one after another.
+    """Calls a service method with the messages of a subscription, as many as are there.
 
-    A message is acknowledged once the method has returned; until then it is tried again, since
-    messages behind it may build on it.
+    They are acknowledged once the method has returned. When that fails, their facts are pulled
+    until they are applied, since messages behind them may build on them.
 
     Args:
         subscription: whose queue to read.
@@ -170,7 +135,7 @@ class Subscribed(Entrypoint):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Prepare the feed."""
-        self._feed = _Feed(self._broker, self._subscription, self._hand_over)
+        self._feed = Feed(self._broker, self._subscription, self._hand_over)
 
     def start(self) -> None:
         """Begin to consume."""
@@ -188,9 +153,19 @@ class Subscribed(Entrypoint):  # type: ignore[misc]
     @property
     def is_caught_up(self) -> bool:
         """Whether it had reached every tip once since the start."""
-        return bool(self._feed.caught_up.ready())
+        return self._feed.caught_up
 
-    def _hand_over(self, message: Message) -> None:
+    @property
+    def behind(self) -> dict[str, str]:
+        """Contexts whose log cannot be read just now, each with what hinders it."""
+        return self._feed.behind
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has a connection to the broker."""
+        return self._feed.connected
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
         done = Event()
 
         def finish(_worker: Any, result: Any, failure: Any) -> tuple[Any, Any]:
@@ -200,7 +175,7 @@ class Subscribed(Entrypoint):  # type: ignore[misc]
                 done.send_exception(*failure)
             return result, failure
 
-        arguments: tuple[Mapping[str, Any], bytes] = (message.headers, message.body)
+        arguments = [(message.headers, message.body) for message in messages]
         self.container.spawn_worker(self, arguments, {}, handle_result=finish)
         done.wait()
 

@@ -1,0 +1,156 @@
+"""A database on PostgreSQL: transactions that join, snapshots, connections that break, locks."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from shared.chassis.database import OUTAGE, Database, short
+
+pytestmark = [pytest.mark.capability("PLT-01"), pytest.mark.servers]
+
+
+@pytest.fixture
+def database(postgres_database: str) -> Iterator[Database]:
+    database = Database.postgres(postgres_database, pool=2)
+    with database.transaction() as connection:
+        short(connection, "CREATE TABLE notes (number int PRIMARY KEY, note text)")
+    yield database
+    database.close()
+
+
+def _write(database: Database, *numbers: int) -> None:
+    with database.transaction() as connection:
+        short(connection, "INSERT INTO notes VALUES (?, ?)", *((n, f"{n} %") for n in numbers))
+
+
+def _numbers(database: Database) -> list[int]:
+    return [number for (number,) in database.fetch("SELECT number FROM notes ORDER BY 1")]
+
+
+def _end_sessions(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid != pg_backend_pid()"
+        )
+
+
+def test_a_transaction_joins_the_one_that_is_open(database: Database) -> None:
+    with pytest.raises(InterruptedError), database.transaction():  # noqa: PT012
+        _write(database, 1)
+        assert database.in_transaction
+        assert _numbers(database) == [1]
+        with database.read() as connection:
+            assert short(connection, "SELECT count(*) FROM notes") == [(1,)]
+        raise InterruptedError
+    assert not database.in_transaction
+    assert _numbers(database) == []
+
+
+def test_a_part_may_fail_alone(database: Database) -> None:
+    with database.transaction() as connection:
+        _write(database, 1)
+        with pytest.raises(psycopg.errors.UniqueViolation), connection.begin_nested():
+            _write(database, 2, 1)
+        _write(database, 3)
+    assert _numbers(database) == [1, 3]
+
+
+def test_writers_do_not_wait_for_each_other(database: Database) -> None:
+    with database.transaction(), ThreadPoolExecutor(1) as pool:
+        _write(database, 1)
+        pool.submit(_write, database, 2).result(timeout=30)
+        assert _numbers(database) == [1, 2]
+    assert _numbers(database) == [1, 2]
+
+
+def test_a_read_sees_one_moment_and_changes_nothing(database: Database) -> None:
+    with database.read() as connection:
+        assert short(connection, "SELECT count(*) FROM notes") == [(0,)]
+        _write(database, 1)
+        assert short(connection, "SELECT count(*) FROM notes") == [(0,)]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            short(connection, "DELETE FROM notes")
+    assert _numbers(database) == [1]
+
+
+@pytest.mark.parametrize(("durable", "said"), [(True, "on"), (False, "off")])
+def test_a_commit_waits_for_the_disk_where_it_must(
+    database: Database, durable: bool, said: str
+) -> None:
+    with database.transaction(durable=durable) as connection:
+        assert short(connection, "SHOW synchronous_commit") == [(said,)]
+        assert short(connection, "SHOW transaction_isolation") == [("read committed",)]
+    assert database.fetch("SHOW synchronous_commit") == [("on",)]
+
+
+def test_marks_and_percents_mean_what_they_mean_on_sqlite(database: Database) -> None:
+    for some in (database, Database.sqlite(None)):
+        assert some.fetch("SELECT 7 % CAST(? AS int), '%s'", (4,)) == [(3, "%s")]
+
+
+def test_ended_sessions_are_replaced_unnoticed(database: Database, postgres_database: str) -> None:
+    _end_sessions(postgres_database)
+    _write(database, 1)
+    _end_sessions(postgres_database)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT number FROM notes")).scalars().all() == [1]
+    _end_sessions(postgres_database)
+    assert _numbers(database) == [1]
+
+
+def test_a_session_ended_in_a_transaction_takes_it_back(
+    database: Database, postgres_database: str
+) -> None:
+    with pytest.raises(OUTAGE), database.transaction():  # noqa: PT012
+        _write(database, 1)
+        _end_sessions(postgres_database)
+        _write(database, 2)
+    assert not database.in_transaction
+    assert _numbers(database) == []
+
+
+def test_a_pool_in_use_lends_as_much_again_and_then_says_so(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.chassis.database._PATIENCE", 1)
+    database = Database.postgres(postgres_database, pool=1)
+    with database.read(), database.read(), pytest.raises(PoolExhausted), database.read():
+        pass
+    assert database.fetch("SELECT 1") == [(1,)]
+    database.close()
+    assert issubclass(PoolExhausted, OUTAGE)
+
+
+def test_a_lock_has_one_holder_until_it_is_given_up(database: Database) -> None:
+    first, second, other = (database.lock(name) for name in ("relay", "relay", "other"))
+    assert first.take()
+    assert first.take()
+    assert not second.take()
+    assert other.take()
+    first.release()
+    assert second.take()
+    assert not first.take()
+    for lock in (first, second, other):
+        lock.release()
+
+
+def test_a_lock_is_lost_with_its_connection(database: Database, postgres_database: str) -> None:
+    first, second = database.lock("relay"), database.lock("relay")
+    assert first.take()
+    _end_sessions(postgres_database)
+    assert second.take()
+    assert not first.take()
+    second.release()
+    assert first.take()
+    first.release()
+
+
+def test_on_one_machine_without_a_server_locks_are_free() -> None:
+    lock = Database.sqlite(None).lock("relay")
+    assert lock.take()
+    lock.release()
