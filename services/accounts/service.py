@@ -27,6 +27,7 @@ from services.accounts.projections.contact_list import (
     list_account_contacts,
     list_contacts,
 )
+from services.accounts.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -56,4 +57,5 @@ SERVICE = Service(
         list_activities,
         list_account_activities,
     ),
+    guards=GUARDS,
 )

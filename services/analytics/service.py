@@ -21,6 +21,7 @@ from services.analytics.projections.people import (
     OwnerSpells,
 )
 from services.analytics.projections.service_desk import Quotes, Ratings, Tickets
+from services.analytics.visibility import GUARDS
 from shared.chassis.service import Service
 from shared.chassis.shapes.history import Concerns, Facts
 
@@ -55,4 +56,5 @@ SERVICE = Service(
         get_ledger_account,
         get_trial_balance,
     ),
+    guards=GUARDS,
 )

@@ -25,6 +25,7 @@ from services.billing.projections.payments import (
     list_payments,
 )
 from services.billing.projections.postings import Postings, list_postings
+from services.billing.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -57,4 +58,5 @@ SERVICE = Service(
         list_payments,
         list_postings,
     ),
+    guards=GUARDS,
 )

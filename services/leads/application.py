@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -53,23 +53,20 @@ from services.leads.domain.claim_book import ClaimBook, book_id
 from services.leads.domain.duplicates import (
     DUPLICATE_RULES,
     DuplicateRules,
-    Origin,
     UniqueKey,
 )
 from services.leads.domain.lead import Lead
 from services.leads.domain.pool import PUBLIC_POOL, Pool
-from services.leads.domain.profile import checked, checked_statement, fields_of
+from services.leads.domain.profile import checked, fields_of
 from services.leads.domain.refusals import (
     LeadHasNoOwner,
     NoPoolToReturnTo,
 )
 from services.leads.domain.scoring import SCORING_RULES, ScoringRules
+from services.leads.known import Known, foresee, stated
 from services.leads.projections.customer_payments import has_paid
 from services.leads.projections.known_customers import (
-    ADDRESS_IS_KNOWN,
     accounts_of,
-    accounts_with,
-    address,
     is_account,
 )
 from shared.chassis.application import Application, Work
@@ -89,6 +86,8 @@ __all__ = ["LeadsApplication"]
 
 C = TypeVar("C", bound=Command)
 
+_DEFAULT_RULES = DuplicateRules()
+
 
 class LeadsApplication(Application):
     """The commands of leads, pools and the rules that sort them."""
@@ -98,23 +97,21 @@ class LeadsApplication(Application):
     # Becoming known.
 
     def capture_lead(self, command: CaptureLead) -> Answer:
-        profile = checked_statement(command)
         outcome: dict[str, str] = {}
 
         def decide(work: Work) -> str:
             outcome.clear()
-            return self._take_in(work, command, profile, outcome)
+            return self._take_in(work, command, outcome)
 
         return self.commit(command, decide, lambda: dict(outcome))
 
     def import_lead(self, command: ImportLead) -> Answer:
-        profile = checked_statement(command)
         history.check(command)
         outcome: dict[str, str] = {}
 
         def decide(work: Work) -> str:
             outcome.clear()
-            return self._take_in(work, command, profile, outcome)
+            return self._take_in(work, command, outcome)
 
         return self.commit(command, decide, lambda: dict(outcome))
 
@@ -342,8 +339,7 @@ class LeadsApplication(Application):
 
     def configure_duplicate_rules(self, command: ConfigureDuplicateRules) -> Answer:
         def decide(work: Work) -> str:
-            rules = work.find(DuplicateRules, DUPLICATE_RULES) or DuplicateRules()
-            work.record(DUPLICATE_RULES, rules.configure(command))
+            work.record(DUPLICATE_RULES, _duplicate_rules(work).configure(command))
             return DUPLICATE_RULES
 
         return self.commit(command, decide)
@@ -367,30 +363,31 @@ class LeadsApplication(Application):
 
     # Shared steps.
 
-    def _take_in(
-        self,
-        work: Work,
-        command: Statement,
-        profile: dict[str, Any],
-        outcome: dict[str, str],
-    ) -> str:
+    def foresee(self, work: Work, commands: Sequence[Command]) -> None:
+        """Look up at once whom the duplicate rules will ask for."""
+        statements = [command for command in commands if isinstance(command, Statement)]
+        if statements:
+            foresee(work, _duplicate_rules(work), self.views, statements)
+
+    def _take_in(self, work: Work, command: Statement, outcome: dict[str, str]) -> str:
         """Record a new lead, or what the statement adds to a known one; return its id."""
         lead_id = command.lead_id or command.new_id("lead")
+        rules = _duplicate_rules(work)
+        if command.envelope.command_id not in work.foreseen:
+            self.foresee(work, [command])
+        statement = stated(work, rules, command)
         _refuse_known_record(work, command)
-        rules = work.find(DuplicateRules, DUPLICATE_RULES) or DuplicateRules()
-        origin = Origin(command.channel, command.campaign_id, command.unit_id)
-        known = _Known(work, self._accounts_with)
-        recognised = rules.recognise(profile, origin, command.at, known)
+        recognised = rules.recognise(statement, command.at, Known(work, self.views))
         if recognised.merge_into is not None:
             outcome["merged_into"] = lead_id = recognised.merge_into
             lead = work.load(Lead, lead_id)
-            events = lead.merge(command, profile, recognised.matched_on, rules.name)
+            events = lead.merge(command, statement.profile, recognised.matched_on, rules.name)
             work.record(lead_id, events, rule=rules.name)
             profile = fields_of(work.load(Lead, lead_id).profile)
-            keys = tuple(rules.keys(profile, lead.origin))
+            keys = rules.comparable(profile, lead.origin).keys
         else:
             keys = recognised.keys
-            captured = Lead.capture(command, profile, recognised)
+            captured = Lead.capture(command, statement.profile, recognised)
             warned = recognised.suspected_lead_ids or recognised.suspected_account_ids
             work.record(lead_id, [captured], rule=rules.name if warned else None)
             _put(work, lead_id, captured, command)
@@ -406,14 +403,14 @@ class LeadsApplication(Application):
         changed = Lead.evolve(lead, events[0])
         if changed is None:
             return
-        rules = work.find(DuplicateRules, DUPLICATE_RULES) or DuplicateRules()
-        before = set(rules.keys(fields_of(lead.profile), lead.origin))
-        after = rules.keys(fields_of(changed.profile), lead.origin)
+        rules = _duplicate_rules(work)
+        before = set(rules.comparable(fields_of(lead.profile), lead.origin).keys)
+        statement = rules.comparable(fields_of(changed.profile), lead.origin)
+        after = statement.keys
         new = [key for key in after if key not in before]
         if new:
-            known = _Known(work, self._accounts_with)
-            profile = fields_of(changed.profile)
-            rules.recognise(profile, lead.origin, at, known, itself=lead_id, news=frozenset(new))
+            known = Known(work, self.views)
+            rules.recognise(statement, at, known, itself=lead_id, news=frozenset(new))
         for key in before.difference(after):
             if work.holder(*key) == lead_id:
                 work.release(*key)
@@ -456,31 +453,13 @@ class LeadsApplication(Application):
             made = lead.conversion
             return made is not None and views is not None and has_paid(views, lead_id, made)
 
-    def _accounts_with(self, field: str, values: Sequence[str]) -> set[str]:
-        if self.views is None or not any(
-            self.views.fetch(ADDRESS_IS_KNOWN, (address(field, value),)) for value in values
-        ):
-            return set()
-        with self.views.read() as views:
-            return accounts_with(views, field, values)
-
     def _read(self) -> AbstractContextManager[Connection | None]:
         views: Database | None = self.views
         return views.read() if views is not None else nullcontext()
 
 
-class _Known:
-    """Known leads by what they hold, known customers by the read model."""
-
-    def __init__(self, work: Work, accounts_with: Callable[[str, Sequence[str]], set[str]]) -> None:
-        self._work = work
-        self.customers_with = accounts_with
-
-    def lead_with(self, key: UniqueKey) -> str | None:
-        return self._work.holder(*key)
-
-    def stated_at(self, lead_id: str) -> datetime | None:
-        return self._work.load(Lead, lead_id).stated_at
+def _duplicate_rules(work: Work) -> DuplicateRules:
+    return work.find(DuplicateRules, DUPLICATE_RULES) or _DEFAULT_RULES
 
 
 def _refuse_known_record(work: Work, command: Statement) -> None:

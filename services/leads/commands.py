@@ -57,7 +57,7 @@ class Profile(Command):
     company: Name | None = None
     title: Name | None = None
     phones: tuple[PhoneText, ...] = Field((), max_length=20)
-    phone_region: Country | None = None
+    phone_country: Country | None = None
     """Country in which numbers without a country code are read; else that of the address."""
     emails: tuple[EmailText, ...] = Field((), max_length=20)
     platform_ids: dict[str, PlatformId] = Field(default_factory=dict, max_length=20)

@@ -27,6 +27,7 @@ from services.leads.projections.rules_in_force import (
     get_duplicate_rules,
     get_scoring_rules,
 )
+from services.leads.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -65,4 +66,5 @@ SERVICE = Service(
         get_scoring_rules,
         get_assignment_rules,
     ),
+    guards=GUARDS,
 )

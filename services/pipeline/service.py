@@ -30,6 +30,7 @@ from services.pipeline.projections.quote_list import (
     list_quotes,
 )
 from services.pipeline.projections.stage_log import StageLog, list_stage_moves
+from services.pipeline.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -59,4 +60,5 @@ SERVICE = Service(
         get_sales_process,
         list_sales_processes,
     ),
+    guards=GUARDS,
 )

@@ -22,6 +22,7 @@ from services.support.projections.sla_policies import (
 from services.support.projections.surveys import Surveys, list_surveys
 from services.support.projections.ticket_messages import TicketMessages
 from services.support.projections.tickets import Tickets, get_ticket, list_tickets
+from services.support.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -50,4 +51,5 @@ SERVICE = Service(
         get_business_calendar,
         list_business_calendars,
     ),
+    guards=GUARDS,
 )

@@ -1,13 +1,14 @@
 """What can be asked of the workplace."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from services.workplace.domain.records import known_field
 from shared.chassis.shapes import Command
 from shared.events.values import EmployeeId, Label, NotificationId, Slug, UnitId
-from shared.events.workplace import FieldRight, UnitKind
+from shared.events.workplace import DataScope, FieldRight, UnitKind
 
 __all__ = [
     "CancelLeave",
@@ -36,6 +37,7 @@ Right = Annotated[
     StringConstraints(pattern=r"^(\*|(\*|[a-z_]+)\.[A-Za-z0-9*]+)$", max_length=100),
 ]
 """A pattern over `<context>.<Rpc>`: `leads.ClaimLead`, `leads.*`, `*.List*`, `*`."""
+RestrictedField = Annotated[FieldRight, AfterValidator(known_field)]
 MailAddress = Annotated[str, StringConstraints(min_length=3, max_length=320)]
 PhoneNumber = Annotated[str, StringConstraints(min_length=4, max_length=40)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
@@ -188,8 +190,18 @@ class DefineRole(Command, http="POST /v1/roles"):
     role: Slug
     title: Label
     rights: Annotated[tuple[Right, ...], Field(max_length=300)]
-    fields: Annotated[tuple[FieldRight, ...], Field(max_length=300)] = ()
+    fields: Annotated[tuple[RestrictedField, ...], Field(max_length=300)] = ()
     """Exceptions; fields not named may be read and edited."""
+    scope: DataScope = DataScope.ALL
+    """Whose records the rights are about."""
+    unit_ids: Annotated[tuple[UnitId, ...], Field(max_length=300)] = ()
+    """The units of the scope `units`."""
+
+    @model_validator(mode="after")
+    def _scope_fits(self) -> Self:
+        if (self.scope is DataScope.UNITS) != bool(self.unit_ids):
+            raise ValueError("unit_ids are given with the scope `units`, and only with it")
+        return self
 
 
 class RetireRole(Command, http="POST /v1/roles/{role}:retire"):

@@ -18,6 +18,7 @@ from services.workplace.projections.employees import Employees, get_employee, li
 from services.workplace.projections.inbox import Inbox, list_inbox
 from services.workplace.projections.roles import Roles, get_role, list_roles
 from services.workplace.projections.units import Units, get_unit, list_units
+from services.workplace.visibility import GUARDS
 from shared.chassis.service import Service
 
 __all__ = ["SERVICE"]
@@ -51,4 +52,5 @@ SERVICE = Service(
         list_roles,
         list_inbox,
     ),
+    guards=GUARDS,
 )

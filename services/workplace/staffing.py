@@ -4,7 +4,7 @@
       - {id: hq, name: 总部, kind: company}
       - {id: sales-east, name: 华东销售, parent: hq, head: li-wei}
     roles:
-      - {role: key_accounts, title: Key accounts, rights: [leads.*, accounts.*]}
+      - {role: key_accounts, title: Key accounts, rights: [leads.*, accounts.*], scope: unit}
     employees:
       - {id: li-wei, name: 李伟, email: li@example.cn, unit: sales-east, roles: [sales_manager]}
       - {id: wang-fang, name: 王芳, unit: sales-east, manager: li-wei, roles: [sales_rep]}
@@ -33,7 +33,7 @@ from services.workplace.domain.particulars import checked
 from services.workplace.domain.role import BUILT_IN
 from shared.chassis.shapes import Command, FieldViolation, Invalid
 from shared.events.values import EmployeeId, Label, Slug, UnitId
-from shared.events.workplace import UnitKind
+from shared.events.workplace import DataScope, FieldRight, UnitKind
 
 __all__ = ["StaffFileInvalid", "command_id", "staff_commands"]
 
@@ -61,6 +61,9 @@ class _Role(_Part):
     role: Slug
     title: Label
     rights: tuple[Right, ...]
+    fields: tuple[FieldRight, ...] = ()
+    scope: DataScope = DataScope.ALL
+    unit_ids: tuple[UnitId, ...] = ()
 
 
 class _Employee(_Part):
@@ -161,6 +164,11 @@ def _contradictions(staff: _StaffFile) -> Iterator[tuple[tuple[Any, ...], str]]:
             for index, one in enumerate(ids)
             if one in ids[:index]
         )
+    for index, wanted in enumerate(staff.roles):
+        try:
+            DefineRole(**dict(wanted))
+        except ValidationError as error:
+            yield from ((("roles", index, *e["loc"]), e["msg"]) for e in error.errors())
     for index, unit in enumerate(staff.units):
         if unit.parent is not None and unit.parent not in units:
             yield ("units", index, "parent"), f"there is no unit {unit.parent}"
@@ -200,7 +208,7 @@ def _above_first(links: dict[str, str | None]) -> list[str]:
 def _commands(staff: _StaffFile) -> Iterator[Command]:
     yield EstablishRoles()
     for role in staff.roles:
-        yield DefineRole(role=role.role, title=role.title, rights=role.rights)
+        yield DefineRole(**dict(role))
     units = {unit.id: unit for unit in staff.units}
     for unit in _sorted(units, {u.id: u.parent for u in staff.units}):
         yield CreateUnit(

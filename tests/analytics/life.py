@@ -1,5 +1,6 @@
 """All services in memory, without a broker, and a short life to look at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from services.leads.commands import (
     QualifyLead,
     RecordFollowUp,
 )
+from shared.chassis.database import Database
 from shared.chassis.messaging.delivery import Delivery, pull_from, settle
 from shared.chassis.service import OpenService, open_service
 from shared.chassis.shapes import Answer, Command, Query
@@ -50,6 +52,13 @@ class Company:
         assert application is not None
         return application.handle(issue(command, at=at or self.clock.moment))
 
+    def close(self) -> None:
+        """Close every database."""
+        for delivery in self.deliveries:
+            delivery.close()
+        for opened in self.services.values():
+            opened.close()
+
     def settle(self, at: datetime | None = None) -> None:
         """Turn the clock and deliver everything."""
         if at is not None:
@@ -62,10 +71,10 @@ class Company:
         return opened.ask(opened.service.asked[type(query).__name__], query, TESTER)
 
 
-def company() -> Company:
-    """Open every service in memory."""
+def company(database: Callable[[], Database | None] = lambda: None) -> Company:
+    """Open every service, in memory or each on the next of these empty databases."""
     clock = HandClock(NOON)
-    services = {s.name: open_service(s, clock=clock) for s in service_values()}
+    services = {s.name: open_service(s, clock=clock, database=database()) for s in service_values()}
     pull = pull_from(list(services.values()))
     deliveries = [Delivery(opened, pull, pause=lambda _: None) for opened in services.values()]
     return Company(services, deliveries, clock)

@@ -1,6 +1,6 @@
 """Whatever people do in any order: read models equal a rebuild, books balance, all flows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -65,9 +65,24 @@ HALF = Money(amount=Decimal(500), currency="CNY")
 class Life:
     """A company in which the same few things happen in any order."""
 
-    def __init__(self) -> None:
-        self.firm: Company = company()
+    def __init__(self, firm: Company) -> None:
+        self.firm = firm
         self.refused = 0
+
+    def live(self, steps: Iterable[tuple[str, int]]) -> None:
+        """Take these steps, let some days pass where one says so, and settle."""
+        CONTRACTS.clear()
+        for name, number in steps:
+            CONTRACTS.update(_contracts(self.firm))
+            for missing in set(range(len(LEADS))) - CONTRACTS.keys():
+                CONTRACTS[missing] = "no-contract"
+            if name == "settle":
+                self.firm.settle()
+            elif name == "wait":
+                self.firm.settle(self.firm.clock.moment + timedelta(days=9))
+            else:
+                self.act(name, number)
+        self.firm.settle()
 
     def act(self, name: str, number: int) -> None:
         """Try one thing; a refusal is an answer too."""
@@ -218,19 +233,8 @@ PATH = [(name, n) for n in range(2) for name in (
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_any_life_can_be_replayed(steps: list[tuple[str, int]], straight: bool) -> None:
-    life = Life()
-    CONTRACTS.clear()
-    for name, number in [*(PATH if straight else []), *steps]:
-        CONTRACTS.update(_contracts(life.firm))
-        for missing in set(range(len(LEADS))) - CONTRACTS.keys():
-            CONTRACTS[missing] = "no-contract"
-        if name == "settle":
-            life.firm.settle()
-        elif name == "wait":
-            life.firm.settle(life.firm.clock.moment + timedelta(days=9))
-        else:
-            life.act(name, number)
-    life.firm.settle()
+    life = Life(company())
+    life.live([*(PATH if straight else []), *steps])
     logs = {name: opened.log for name, opened in life.firm.services.items()}
     for opened in life.firm.services.values():
         for report in rebuild(opened.views_database, opened.service.projections, logs, check=True):

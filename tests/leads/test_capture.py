@@ -180,7 +180,7 @@ def test_every_field_that_does_not_fit_is_named_at_once() -> None:
     done = leads().when(
         capture(
             phones=["139 1234 5678", "+8611", "hello"],
-            phone_region="CN",
+            phone_country="CN",
             emails=["a@b", "ok@example.com"],
             platform_ids={"wechat": "no"},
         )
@@ -207,7 +207,7 @@ def test_phones_are_read_in_the_country_of_the_address() -> None:
 def test_a_phone_without_country_says_what_is_missing() -> None:
     done = leads().when(capture(phones=["139 1234 5678"]))
     done.then_refused(Invalid)
-    assert "phone_region" in str(done.refusal)
+    assert "phone_country" in str(done.refusal)
 
 
 @pytest.mark.capability("LEA-03")

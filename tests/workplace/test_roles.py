@@ -14,9 +14,10 @@ from services.workplace.commands import (
 )
 from services.workplace.domain.employee import EmployeeHasLeft
 from services.workplace.domain.role import BUILT_IN, AdministratorsMayDoEverything, RoleIsRetired
+from shared.chassis.api.errors import invalid
 from shared.chassis.shapes import NotFound
 from shared.chassis.testing import Scenario, scenario
-from shared.events.workplace import RoleDefined, RoleGranted, RoleRetired, RoleRevoked
+from shared.events.workplace import DataScope, RoleDefined, RoleGranted, RoleRetired, RoleRevoked
 from tests.workplace.builders import LI, employee_joined, role_defined
 
 pytestmark = pytest.mark.capability("WRK-02")
@@ -146,3 +147,55 @@ def test_the_built_in_roles_are_laid_down_once_and_never_over_a_change() -> None
 )
 def test_built_in_roles_may_do_what_their_work_needs(role: str, right: str, allowed: bool) -> None:
     assert any(fnmatchcase(right, pattern) for pattern in BUILT_IN[role].rights) is allowed
+
+
+@pytest.mark.capability("WRK-03")
+@pytest.mark.parametrize(
+    ("role", "scope"),
+    [
+        ("administrator", DataScope.ALL),
+        ("sales_rep", DataScope.SELF),
+        ("sales_manager", DataScope.UNIT_AND_BELOW),
+        ("finance", DataScope.ALL),
+    ],
+)
+def test_built_in_roles_show_what_their_holders_work_with(role: str, scope: DataScope) -> None:
+    assert BUILT_IN[role].scope is scope
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"scope": "units"}, "unit_ids are given with the scope"),
+        ({"scope": "self", "unit_ids": ["north"]}, "unit_ids are given with the scope"),
+        ({"scope": "team"}, "Input should be"),
+    ],
+)
+def test_a_role_whose_scope_make_no_sense_is_refused(wrong: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        DefineRole.model_validate({"role": "scout", "title": "Scout", "rights": ["*"], **wrong})
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "reason"),
+    [
+        ("leed", "name", "there is no kind of record leed; did you mean lead?"),
+        ("lead", "phone", "lead has no field phone; did you mean phones?"),
+        ("lead", "lead_id", "lead has no field lead_id; "),
+        (
+            "lead",
+            "won_amount",
+            "lead has no field won_amount; did you mean won_at or ",
+        ),
+        ("posting", "x", "posting has no field x; known: about, account_id, amount, balance,"),
+    ],
+)
+def test_a_field_that_is_not_there_is_not_restricted(record: str, field: str, reason: str) -> None:
+    right = {"record": record, "field": field, "access": "none"}
+    with pytest.raises(ValidationError) as refused:
+        DefineRole.model_validate(
+            {"role": "scout", "title": "Scout", "rights": ["*"], "fields": [right]}
+        )
+    (violation,) = invalid(refused.value).violations
+    assert violation.field == "fields.0"
+    assert violation.description.startswith(reason)

@@ -256,7 +256,7 @@ def _with_accounts(contacts: Sequence[ContactView], reader: Reader) -> list[Cont
     links = reader.connection.execute(
         select(contact_links)
         .where(contact_links.c.contact_id.in_(wanted))
-        .order_by(contact_links.c.since, contact_links.c.account_id)
+        .order_by(contact_links.c.since.nulls_first(), contact_links.c.account_id)
     ).mappings()
     by_contact: defaultdict[str, list[LinkView]] = defaultdict(list)
     for link in links:

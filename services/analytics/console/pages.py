@@ -1,22 +1,26 @@
 """The pages: how business goes, the customers, and one customer through time."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
 from nicegui import ui
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.analytics.console import figures
-from services.analytics.console.client import Api, Problem
+from services.analytics.console.client import Api, Problem, SignInNeeded
+from services.analytics.console.signin import sign_in
 
 __all__ = ["mount"]
 
 HOME = "/console"
 """Where the pages are mounted; NiceGUI puts it before the paths of its own links."""
+_PATIENCE = 20
+"""Seconds until the API, or a page made of its answers, counts as silent."""
 _STYLE = """
 body { background: #f6f7f7; color: #1f2937 }
 .annals-card { background: white; border: 1px solid #e5e7eb; border-radius: 10px; padding: 16px;
@@ -35,27 +39,40 @@ def mount(app: FastAPI) -> None:
     Args:
         app: the gateway; its public API is all the console uses.
     """
-    api = Api(httpx.ASGITransport(app=app), "http://annals")
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://annals", timeout=_PATIENCE
+    )
 
-    @ui.page("/")
-    async def overview() -> None:
-        with _page("Overview"):
-            await _guarded(lambda: _overview(api))
+    page = partial(ui.page, response_timeout=_PATIENCE)
 
-    @ui.page("/customers")
-    async def customers(q: str = "", page_token: str = "") -> None:
-        with _page("Customers"):
-            await _guarded(lambda: _customers(api, q, page_token))
+    async def shown(title: str, build: Callable[[Api], Awaitable[None]]) -> Response | None:
+        """Build a page of what its visitor may see."""
+        visit = ui.context.client.request
+        with _page(title):
+            try:
+                await build(Api(client, visit.headers.get("Authorization")))
+            except SignInNeeded as needed:
+                return sign_in(str(needed))
+            except Problem as problem:
+                with _card("This did not work"):
+                    ui.label(str(problem))
+        return None
 
-    @ui.page("/customers/{account_id}")
-    async def customer(account_id: str, as_of: str = "", time: str = "occurred") -> None:
-        with _page("Customer"):
-            await _guarded(lambda: _customer(api, account_id, as_of, time))
+    @page("/")
+    async def overview() -> Response | None:
+        return await shown("Overview", _overview)
 
-    @ui.page("/leads")
-    async def leads(q: str = "", page_token: str = "") -> None:
-        with _page("Leads"):
-            await _guarded(lambda: _leads(api, q, page_token))
+    @page("/customers")
+    async def customers(q: str = "", page_token: str = "") -> Response | None:
+        return await shown("Customers", lambda api: _customers(api, q, page_token))
+
+    @page("/customers/{account_id}")
+    async def customer(account_id: str, as_of: str = "", time: str = "occurred") -> Response | None:
+        return await shown("Customer", lambda api: _customer(api, account_id, as_of, time))
+
+    @page("/leads")
+    async def leads(q: str = "", page_token: str = "") -> Response | None:
+        return await shown("Leads", lambda api: _leads(api, q, page_token))
 
     async def home(_request: Any) -> RedirectResponse:
         return RedirectResponse(f"{HOME}/")
@@ -84,15 +101,6 @@ class _page:  # noqa: N801 - reads as a statement
 
     def __exit__(self, *error: object) -> None:
         self._column.__exit__(*error)
-
-
-async def _guarded(build: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await build()
-    except Problem as problem:
-        with ui.card().classes("annals-card"):
-            ui.label("This did not work").classes("annals-title")
-            ui.label(str(problem))
 
 
 async def _overview(api: Api) -> None:

@@ -25,6 +25,7 @@ from services.analytics.projections.people import (
 from services.analytics.projections.service_desk import quotes, ratings, tickets
 from shared.chassis.shapes import NotFound, Page, PastQuery, Reader, View
 from shared.chassis.shapes.history import facts_about
+from shared.events.base import TOPICS
 from shared.events.values import AccountId, Money
 
 __all__ = ["GetCustomer360", "ListTimeline", "get_customer360", "list_timeline"]
@@ -266,7 +267,7 @@ def _satisfaction(account_id: str, reader: Reader) -> SatisfactionView:
     if not answers:
         return SatisfactionView(answers=0)
     latest = reader.connection.execute(_LATEST_ANSWER, asked).scalar()
-    return SatisfactionView(answers=answers, average=float(average), latest=latest)
+    return SatisfactionView(answers=answers, average=average and float(average), latest=latest)
 
 
 # The screen's statements are made once; making them takes longer than running them.
@@ -275,8 +276,8 @@ _THIS: BindParameter[str] = bindparam("account_id")
 
 
 def _of(table: Table, order: Any) -> Select[Any]:
-    keys = list(table.primary_key.columns)
-    return select(table).where(table.c.account_id == _THIS).order_by(order, *keys).limit(_MANY)
+    mine = select(table).where(table.c.account_id == _THIS)
+    return mine.order_by(order.nulls_first(), *table.primary_key.columns).limit(_MANY)
 
 
 def _activities(status: str, order: Any) -> Select[Any]:
@@ -292,12 +293,16 @@ _CONTACTS = (
     select(contacts, contact_roles.c.role, contact_roles.c.is_primary, contact_roles.c.left_on)
     .join(contact_roles, contact_roles.c.contact_id == contacts.c.contact_id)
     .where(contact_roles.c.account_id == _THIS)
-    .order_by(contact_roles.c.is_primary.desc(), contact_roles.c.since, contacts.c.contact_id)
+    .order_by(
+        contact_roles.c.is_primary.desc().nulls_last(),
+        contact_roles.c.since.nulls_first(),
+        contacts.c.contact_id,
+    )
     .limit(_MANY)
 )
 _OWNERS = _of(owner_spells, owner_spells.c.version)
-_DONE = _activities("done", activities.c.done_at.desc())
-_PLANNED = _activities("planned", activities.c.due_at)
+_DONE = _activities("done", activities.c.done_at.desc().nulls_last())
+_PLANNED = _activities("planned", activities.c.due_at.nulls_first())
 _DEALS = _of(deals, deals.c.opened_at)
 _QUOTES = _of(quotes, quotes.c.number)
 _CONTRACTS = _of(contracts, contracts.c.drafted_at)
@@ -308,7 +313,7 @@ _ANSWERS = select(func.count(), func.avg(ratings.c.score)).where(ratings.c.accou
 _LATEST_ANSWER = (
     select(ratings.c.score)
     .where(ratings.c.account_id == _THIS)
-    .order_by(ratings.c.given_at.desc(), ratings.c.survey_id)
+    .order_by(ratings.c.given_at.desc().nulls_last(), ratings.c.survey_id)
     .limit(1)
 )
 
@@ -382,6 +387,14 @@ def list_timeline(query: ListTimeline, reader: Reader) -> Page[MomentView]:
     )
     if not rows and not query.page_token:
         raise NotFound("customer", query.account_id)
+    if reader.cut is not None:
+        for row in rows:
+            row["data"] = reader.cut.said(_record(row["topic"]), row["data"])
     return Page[MomentView](
         items=[MomentView.model_validate(row) for row in rows], next_page_token=token
     )
+
+
+def _record(topic: str) -> str:
+    """Return the kind of record that facts of a topic happen to."""
+    return str(getattr(TOPICS[topic], "stream_kind", ""))

@@ -1,7 +1,7 @@
 """The sales funnel, the pipeline by stage, and what each channel is worth."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from services.analytics.projections.deals import deals, stage_stays
 from services.analytics.projections.leads import leads
-from shared.chassis.shapes import PastQuery, Reader, View
+from shared.chassis.shapes import PastQuery, Reader, View, month_of
 from shared.events.values import Label, Money
 
 __all__ = ["GetFunnel", "ListChannels", "get_funnel", "list_channels"]
@@ -111,11 +111,10 @@ def get_funnel(query: GetFunnel, reader: Reader) -> FunnelView:
 
 def _where(query: GetFunnel) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [leads.c.captured_at.is_not(None)]
-    day = func.substr(leads.c.captured_at, 1, 10)
     if query.captured_from:
-        found.append(day >= query.captured_from.isoformat())
-    if query.captured_to:
-        found.append(day <= query.captured_to.isoformat())
+        found.append(leads.c.captured_at >= _midnight(query.captured_from))
+    if query.captured_to and query.captured_to < date.max:
+        found.append(leads.c.captured_at < _midnight(query.captured_to + timedelta(days=1)))
     wanted = query.model_dump(include={"channel", "campaign_id", "owner_id", "unit_id", "region"})
     return [
         *found,
@@ -123,12 +122,16 @@ def _where(query: GetFunnel) -> list[ColumnElement[bool]]:
     ]
 
 
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
 def _dimension(by: By | None) -> ColumnElement[Any]:
     if by is None:
         return func.coalesce(None, "all")
     dimension = _DIMENSIONS[by]
     if isinstance(dimension, str):
-        return func.substr(leads.c[dimension], 1, 7)
+        return month_of(leads.c[dimension])
     return dimension  # type: ignore[no-any-return]
 
 
@@ -136,7 +139,7 @@ def _cohort(reader: Reader, where: Sequence[ColumnElement[bool]], by: By | None)
     key = _dimension(by)
     counts = [func.count(leads.c[f"{stage}_at"]).label(stage) for stage in STAGES]
     rows = reader.connection.execute(
-        select(key.label("key"), *counts).where(*where).group_by(key).order_by(key)
+        select(key.label("key"), *counts).where(*where).group_by(key).order_by(key.nulls_first())
     ).mappings()
     won = _amounts(reader, where, key, "won")
     paid = _amounts(reader, where, key, "paid")
@@ -171,7 +174,7 @@ def _snapshot(
         select(key.label("key"), leads.c.status, func.count().label("count"))
         .where(*where)
         .group_by(key, leads.c.status)
-        .order_by(key, leads.c.status)
+        .order_by(key.nulls_first(), leads.c.status.nulls_first())
     ).all()
     groups: dict[str | None, list[StageView]] = {} if by else {"all": []}
     for value, status, count in rows:
@@ -187,11 +190,12 @@ def _amounts(
         select(key.label("key"), currency, func.sum(amount, type_=amount.type))
         .where(*where, currency.is_not(None))
         .group_by(key, currency)
-        .order_by(key, currency)
+        .order_by(key.nulls_first(), currency)
     ).all()
     found: dict[str | None, list[Money]] = {}
     for value, unit, total in rows:
-        found.setdefault(value, []).append(Money(amount=total, currency=unit))
+        if total is not None:
+            found.setdefault(value, []).append(Money(amount=total, currency=unit))
     return found
 
 
@@ -206,7 +210,11 @@ def _standing(reader: Reader) -> list[PipelineStageView]:
         )
         .where(deals.c.status == "open")
         .group_by(deals.c.process_id, deals.c.stage, deals.c.currency)
-        .order_by(deals.c.process_id, deals.c.stage, deals.c.currency)
+        .order_by(
+            deals.c.process_id.nulls_first(),
+            deals.c.stage.nulls_first(),
+            deals.c.currency.nulls_first(),
+        )
     ).all()
     found: dict[tuple[str, str], PipelineStageView] = {}
     for process_id, stage, currency, count, total in rows:
@@ -230,7 +238,7 @@ def _entered(reader: Reader) -> list[PipelineStageView]:
         )
         .join(deals, deals.c.opportunity_id == stage_stays.c.opportunity_id)
         .group_by(deals.c.process_id, stage_stays.c.stage)
-        .order_by(deals.c.process_id, stage_stays.c.stage)
+        .order_by(deals.c.process_id.nulls_first(), stage_stays.c.stage.nulls_first())
     ).all()
     return [PipelineStageView(process_id=p, stage=s, count=n) for p, s, n in rows if p]
 
@@ -288,7 +296,7 @@ def list_channels(query: ListChannels, reader: Reader) -> ChannelsView:
             )
             .where(*where)
             .group_by(key)
-            .order_by(func.count().desc(), key)
+            .order_by(func.count().desc(), key.nulls_first())
         ).all()
         won = _amounts(then, where, key, "won")
         paid = _amounts(then, where, key, "paid")
@@ -320,11 +328,12 @@ def _costs(
         select(key, leads.c.cost_currency, func.sum(leads.c.cost, type_=leads.c.cost.type))
         .where(*where, leads.c.cost_currency.is_not(None))
         .group_by(key, leads.c.cost_currency)
-        .order_by(key, leads.c.cost_currency)
+        .order_by(key.nulls_first(), leads.c.cost_currency)
     ).all()
     found: dict[str | None, list[Money]] = {}
     for value, currency, total in rows:
-        found.setdefault(value, []).append(Money(amount=total, currency=currency))
+        if total is not None:
+            found.setdefault(value, []).append(Money(amount=total, currency=currency))
     return found
 
 

@@ -517,7 +517,7 @@ def ledger_of(account_id: str, reader: Reader) -> LedgerAccountView:
 _PLAN = (
     select(instalments)
     .where(instalments.c.account_id == bindparam("account_id"), instalments.c.status != "void")
-    .order_by(instalments.c.due_on, instalments.c.instalment_id)
+    .order_by(instalments.c.due_on.nulls_first(), instalments.c.instalment_id)
 )
 
 

@@ -34,7 +34,7 @@ def read_phones(
         try:
             number = phonenumbers.parse(text, region)
         except phonenumbers.NumberParseException:
-            hint = "" if region else "; without a country code it needs `phone_region`"
+            hint = "" if region else "; without a country code it needs `phone_country`"
             found.append(FieldViolation(f"{path}.{index}", f"is not a telephone number{hint}"))
             continue
         if not phonenumbers.is_valid_number(number):

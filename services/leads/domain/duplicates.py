@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -21,7 +21,15 @@ from shared.events.leads import (
     MatchKind,
 )
 
-__all__ = ["DUPLICATE_RULES", "DuplicateRules", "Known", "Origin", "Recognised", "UniqueKey"]
+__all__ = [
+    "DUPLICATE_RULES",
+    "DuplicateRules",
+    "Known",
+    "Origin",
+    "Recognised",
+    "Statable",
+    "UniqueKey",
+]
 
 DUPLICATE_RULES = "leads.duplicates"
 """The stream of these rules."""
@@ -123,21 +131,15 @@ class DuplicateRules:
             return []
         return [DuplicateRulesConfigured(rules_version=self.version + 1, rules=command.rules)]
 
-    def keys(self, profile: Mapping[str, Any], origin: Origin) -> list[UniqueKey]:
-        """Return the keys by which these rules, or the default, can recognise the lead later."""
-        return list(dict.fromkeys(key for _, keys in self._keyed(profile, origin) for key in keys))
-
-    def _keyed(
-        self, profile: Mapping[str, Any], origin: Origin
-    ) -> list[tuple[DuplicateRule, list[UniqueKey]]]:
-        """Return these rules, and then the default if others are configured, with their keys."""
+    def comparable(self, profile: dict[str, Any], origin: Origin) -> "Statable":
+        """Return a statement as these rules, and then the default, compare it with others."""
         every = (*self.rules, *_DEFAULT) if self.version else self.rules
-        return [(rule, list(_keys(rule, profile, origin))) for rule in every]
+        keyed = [(rule, list(_keys(rule, profile, origin))) for rule in every]
+        return Statable(self, profile, keyed)
 
     def recognise(
         self,
-        profile: Mapping[str, Any],
-        origin: Origin,
+        stated: "Statable",
         at: datetime,
         known: Known,
         *,
@@ -147,8 +149,7 @@ class DuplicateRules:
         """Try the rules in order: warnings are collected, the first other match decides.
 
         Args:
-            profile: what is stated.
-            origin: where.
+            stated: what is stated, compared by these rules.
             at: when.
             known: looks known leads and customers up.
             itself: the lead that is being changed.
@@ -160,13 +161,12 @@ class DuplicateRules:
         leads: dict[str, None] = {}
         accounts: dict[str, None] = {}
         merge: tuple[str, tuple[str, ...]] | None = None
-        keyed = self._keyed(profile, origin)
-        for rule, keys in keyed[: len(self.rules)]:
+        for rule, keys in stated.keyed[: len(self.rules)]:
             if not keys or (news is not None and not any(key in news for key in keys)):
                 continue
             fields = tuple(match.field for match in rule.fields)
             lead_id = self._lead(rule, keys, at, known, itself)
-            account_ids = _customers(rule, profile, known)
+            account_ids = _customers(rule, stated.profile, known)
             match rule.outcome:
                 case DuplicateOutcome.WARN:
                     leads |= {lead_id: None} if lead_id else {}
@@ -181,7 +181,7 @@ class DuplicateRules:
         return Recognised(
             merge_into=merge[0] if merge else None,
             matched_on=merge[1] if merge else (),
-            keys=tuple(dict.fromkeys(key for _, keys in keyed for key in keys)),
+            keys=stated.keys,
             suspected_lead_ids=tuple(leads),
             suspected_account_ids=tuple(accounts),
         )
@@ -213,6 +213,33 @@ class DuplicateRules:
                     state or DuplicateRules(), version=event.rules_version, rules=event.rules
                 )
         return state
+
+
+@dataclass(frozen=True)
+class Statable:
+    """A statement of interest as rules compare it.
+
+    Args:
+        rules: which.
+        profile: what is stated.
+        keyed: the rules, and then the default if others are configured, with their keys.
+    """
+
+    rules: DuplicateRules
+    profile: dict[str, Any]
+    keyed: Sequence[tuple[DuplicateRule, Sequence[UniqueKey]]]
+
+    @property
+    def keys(self) -> tuple[UniqueKey, ...]:
+        """By which the lead can be recognised later."""
+        return tuple(dict.fromkeys(key for _, keys in self.keyed for key in keys))
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Yield what customers are looked for by: `phones` or `emails`, with a value."""
+        for rule in self.rules.rules:
+            for field in _compared_with_customers(rule):
+                for value in _customer_values(self.profile, field):
+                    yield field, value
 
 
 def _keys(rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin) -> Iterable[UniqueKey]:
@@ -269,13 +296,19 @@ def _normal(value: str, kind: MatchKind) -> str:
             return re.sub(r"\D", "", value)
 
 
-def _customers(rule: DuplicateRule, profile: Mapping[str, Any], known: Known) -> list[str]:
+def _compared_with_customers(rule: DuplicateRule) -> list[str]:
     fields = {match.field for match in rule.fields}
-    if not rule.against_accounts or not fields <= _OF_CUSTOMERS:
-        return []
+    return sorted(fields) if rule.against_accounts and fields <= _OF_CUSTOMERS else []
+
+
+def _customer_values(profile: Mapping[str, Any], field: str) -> list[str]:
+    return [_normal(value, MatchKind.CASE_FOLDED) for value in _values(profile.get(field))]
+
+
+def _customers(rule: DuplicateRule, profile: Mapping[str, Any], known: Known) -> list[str]:
     found: set[str] | None = None
-    for field in sorted(fields):
-        values = [_normal(v, MatchKind.CASE_FOLDED) for v in _values(profile.get(field))]
+    for field in _compared_with_customers(rule):
+        values = _customer_values(profile, field)
         accounts = known.customers_with(field, values) if values else set()
         found = accounts if found is None else found & accounts
     return sorted(found or ())

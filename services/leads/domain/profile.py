@@ -20,7 +20,7 @@ def checked(command: Profile) -> dict[str, Any]:
         Invalid: names every field that does not fit.
     """
     found: list[FieldViolation] = []
-    country = command.phone_region or (command.address.country if command.address else None)
+    country = command.phone_country or (command.address.country if command.address else None)
     values = {name: getattr(command, name) for name in _AS_GIVEN}
     values["phones"] = read_phones(command.phones, country, found)
     values["emails"] = read_emails(command.emails, found)

@@ -1,6 +1,6 @@
 """Known customers: under which phones and mail addresses accounts and their people are reached."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, MetaData, String, Table, bindparam, select
@@ -21,12 +21,12 @@ from shared.events.accounts import (
 from shared.events.base import Recorded
 
 __all__ = [
-    "ADDRESS_IS_KNOWN",
     "CustomerAddresses",
     "KnownCustomers",
     "accounts_of",
     "accounts_with",
     "address",
+    "addresses_among",
     "is_account",
 ]
 
@@ -101,13 +101,21 @@ class CustomerAddresses(Projection):
         return {"address": key[0], "party_ids": _with(parties, recorded.stream_id)}
 
 
-ADDRESS_IS_KNOWN = "SELECT 1 FROM customer_addresses WHERE address = ?"
-"""Answered by the driver in a few microseconds, and nearly always with nothing."""
-
-
 def address(field: str, value: str) -> str:
     """Return the key under which one of the `phones` or case-folded `emails` is known."""
     return f"{field}:{value}"
+
+
+def addresses_among(
+    fetch: Callable[[str, Sequence[Any]], list[Any]], addresses: Iterable[str]
+) -> set[str]:
+    """Return those of many addresses under which somebody is or was reached."""
+    wanted = sorted(addresses)
+    if not wanted:
+        return set()
+    marks = ",".join("?" * len(wanted))
+    query = f"SELECT address FROM customer_addresses WHERE address IN ({marks})"  # noqa: S608 - only marks
+    return {address for (address,) in fetch(query, wanted)}
 
 
 def accounts_with(connection: Connection, field: str, values: Sequence[str]) -> set[str]:

@@ -7,7 +7,7 @@ from services.workplace.commands import DefineRole, RetireRole
 from shared.chassis.shapes import BrokenRule
 from shared.events.base import Event
 from shared.events.values import Slug
-from shared.events.workplace import RoleDefined, RoleRetired
+from shared.events.workplace import DataScope, RoleDefined, RoleRetired
 
 __all__ = [
     "BUILT_IN",
@@ -68,8 +68,10 @@ def define_role(role: Role | None, command: DefineRole) -> list[Event]:
     return [defined]
 
 
-def _built_in(role: Slug, title: str, *rights: str) -> RoleDefined:
-    return RoleDefined(role=role, role_version=1, title=title, rights=rights)
+def _built_in(
+    role: Slug, title: str, *rights: str, scope: DataScope = DataScope.ALL
+) -> RoleDefined:
+    return RoleDefined(role=role, role_version=1, title=title, rights=rights, scope=scope)
 
 
 def _reads(*contexts: str) -> tuple[str, ...]:
@@ -114,6 +116,7 @@ BUILT_IN = MappingProxyType(
                 "billing.ReviseContract",
                 "billing.SubmitContract",
                 "support.OpenTicket",
+                scope=DataScope.SELF,
             ),
             _built_in(
                 "sales_manager",
@@ -126,6 +129,7 @@ BUILT_IN = MappingProxyType(
                 "analytics.*",
                 "billing.*Contract",
                 "support.OpenTicket",
+                scope=DataScope.UNIT_AND_BELOW,
             ),
             _built_in(
                 "finance",

@@ -19,7 +19,7 @@ from shared.chassis.shapes import (
 from shared.chassis.shapes.listing import listed
 from shared.events.base import Recorded
 from shared.events.values import Slug
-from shared.events.workplace import FieldRight, RoleDefined, RoleRetired
+from shared.events.workplace import DataScope, FieldRight, RoleDefined, RoleRetired
 
 __all__ = ["GetRole", "ListRoles", "Roles", "get_role", "list_roles"]
 
@@ -30,6 +30,8 @@ roles = Table(
     Column("title", String, nullable=False),
     Column("rights", JSON, nullable=False),
     Column("fields", JSON, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("unit_ids", JSON, nullable=False),
     Column("is_retired", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
 )
@@ -38,6 +40,7 @@ roles = Table(
 class Roles(Projection):
     """Every role in its last definition."""
 
+    version = 2
     table = roles
     events = (RoleDefined, RoleRetired)
 
@@ -66,6 +69,11 @@ class RoleView(View):
     rights: list[str]
     """Patterns over `<context>.<Rpc>`."""
     fields: list[FieldRight]
+    """Exceptions; fields not named may be read and edited."""
+    scope: DataScope
+    """Whose records the rights are about."""
+    unit_ids: list[str]
+    """The units of the scope `units`."""
     is_retired: bool
     version: int
 
