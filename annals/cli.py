@@ -1,40 +1,33 @@
-"""The command line of operators, analysts and auditors.
-
-Exit codes: 0 done; 1 refused, or a check failed; 2 the command or a setting is wrong; 3 there is no
-installation, or it does not answer.
-"""
+"""The command line of operators, analysts and auditors."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from annals import installation, output, reading
+from annals import deployables, installation, output, reading
 from annals.demo.command import demo
-from annals.imports.command import import_records
+from annals.entry import ABSENT, WRONG, Failure, options, run
 from annals.staff import Ambiguous, Staff, Stranger
-from shared.chassis import logs
 from shared.chassis.api.identity import issue_token
 from shared.chassis.messaging.delivery import Delivery, pull_from
 from shared.chassis.messaging.lag import lag as lags
-from shared.chassis.messaging.lag import quiescent
+from shared.chassis.messaging.lag import quiescent, relay_lag
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.subscription import Subscription
 from shared.chassis.projections.rebuild import CannotFold, Rebuilt, rebuild
 from shared.chassis.service import OpenService
-from shared.chassis.settings import Mode, Settings, SettingsError, read_settings
-from shared.chassis.shapes import Projection, Refused, Unavailable
+from shared.chassis.settings import Mode, Settings
+from shared.chassis.shapes import Projection
 
 __all__ = ["app", "main"]
 
-OK, FAILED, WRONG, ABSENT = 0, 1, 2, 3
 _PAUSE = 0.05
 
 app = typer.Typer(
@@ -47,9 +40,15 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 parked_app = typer.Typer(help="What could not be applied, and what to do about it.")
+app.callback()(options)
 app.add_typer(parked_app, name="parked")
 app.command()(demo)
-app.command("import")(import_records)
+if len(installation.service_names()) > 1:  # the image of one service holds no other's commands
+    from annals.imports.command import import_records
+
+    app.command("import")(import_records)
+for deployable in deployables.COMMANDS:
+    app.command()(deployable)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -60,28 +59,6 @@ def _moment(sentence: str) -> Any:
         metavar="DATE[THH:MM:SS[+ZZ:ZZ]]",
         help=sentence,
     )
-
-
-class _Failure(Exception):
-    """A command ends without success; the sentence is for a person."""
-
-    def __init__(self, sentence: str, code: int = FAILED) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-@app.callback()
-def options(
-    context: typer.Context,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the installation, instead of ANNALS_DATA.", metavar="FOLDER"),
-    ] = None,
-) -> None:
-    """Say for all commands which installation is meant."""
-    settings = read_settings(data=data)
-    logs.configure(settings.log_level, settings.log_format)
-    context.obj = settings
 
 
 @app.command()
@@ -114,9 +91,9 @@ def up(
     try:
         stopped = run(settings, _welcome)
     except (AlreadyRunning, PortTaken) as error:
-        raise _Failure(str(error)) from None
+        raise Failure(str(error)) from None
     if not stopped:
-        raise _Failure("a process would not start; the log lines above say why")
+        raise Failure("a process would not start; the log lines above say why")
 
 
 @app.command("log")
@@ -190,7 +167,7 @@ def history(
         else:
             found = reading.history(every, id)
         if not found:
-            raise _Failure(f"nothing is recorded about {id}")
+            raise Failure(f"nothing is recorded about {id}")
         for fact in found:
             if json:
                 output.print_json(output.fact_document(fact))
@@ -209,24 +186,38 @@ def lag(
             help="Wait this long until nothing is left to do; else exit 3.",
         ),
     ] = 0,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Exit 1 when something waits for longer than this."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show how far every consumer is behind every log it reads.
+    """Show how far every consumer is behind every log it reads, and every relay behind its own.
 
     **Examples**
 
     `annals lag`
 
     `annals lag --wait 60 && echo everything is applied`
+
+    `annals lag --max-seconds 30 --json`
     """
     settings: Settings = installation.installed(context.obj)
     with installation.open_installation(settings) as services:
         give_up = time.monotonic() + wait
         while not (settled := not wait or quiescent(services)) and time.monotonic() < give_up:
             time.sleep(_PAUSE)
-        output.show([output.lag_document(row) for row in lags(services)], json=json)
+        rows = [*relay_lag(services), *lags(services)]
+        output.show([output.lag_document(row) for row in rows], json=json)
         if not settled:
-            raise _Failure(f"not everything is applied after {wait:g} s", ABSENT)
+            raise Failure(f"not everything is applied after {wait:g} s", ABSENT)
+    late = [row for row in rows if max_seconds is not None and row.seconds > max_seconds]
+    if late:
+        worst = max(late, key=lambda row: row.seconds)
+        name = f"{worst.service}.{worst.consumer}"
+        raise Failure(f"{name} is {worst.seconds:.0f} s behind {worst.context}")
 
 
 @app.command("rebuild")
@@ -264,14 +255,21 @@ def rebuild_views(
             with _folding(service.name) as progress:
                 views = service.views_database
                 try:
-                    found = rebuild(views, chosen, sources, check=check, progress=progress)
+                    found = rebuild(
+                        views,
+                        chosen,
+                        sources,
+                        subscription=f"{service.name}.views",
+                        check=check,
+                        progress=progress,
+                    )
                 except CannotFold as error:
-                    raise _Failure(f"{service.name}: {error}") from None
+                    raise Failure(f"{service.name}: {error}") from None
                 done += [(service.name, one) for one in found]
     document = output.rebuilt_document if json else output.rebuilt_line
     output.show([document(service, one) for service, one in done], json=json)
     if wrong := [one.projection for _, one in done if one.equal is False]:
-        raise _Failure(f"not what the logs say: {', '.join(wrong)}")
+        raise Failure(f"not what the logs say: {', '.join(wrong)}")
 
 
 @parked_app.callback(invoke_without_command=True)
@@ -324,7 +322,7 @@ def retry(
         ]
     output.say(f"{applied} applied")
     if left:
-        raise _Failure(f"{len(left)} still parked; the first: {left[0].error}")
+        raise Failure(f"{len(left)} still parked; the first: {left[0].error}")
 
 
 @parked_app.command()
@@ -347,7 +345,7 @@ def skip(
             if (where, other.consumer, other.lane) == (home, letter.consumer, letter.lane)
         ]
         if lane[0].number != letter.number:
-            raise _Failure(f"{name} waits behind {home}:{lane[0].number}; begin with that one")
+            raise Failure(f"{name} waits behind {home}:{lane[0].number}; begin with that one")
         if not reason.strip():
             raise typer.BadParameter("say why", param_hint="--reason")
         applied = _subscription(deliveries, home).skip(letter.consumer, letter.lane, reason)
@@ -368,14 +366,14 @@ def token(
     """
     settings: Settings = installation.installed(context.obj)
     if settings.mode is Mode.PRODUCTION:
-        raise _Failure("in production the company's issuer signs tokens")
+        raise Failure("in production the company's issuer signs tokens")
     with installation.open_installation(settings) as services:
         (workplace,) = _named(services, ["workplace"])
         staff = Staff(reading.facts([workplace.log]))
     try:
         member = staff.member(name)
     except (Stranger, Ambiguous) as error:
-        raise _Failure(str(error)) from None
+        raise Failure(str(error)) from None
     signed = issue_token(
         settings.signing_secret(),
         member.id,
@@ -397,7 +395,7 @@ def _named(services: Sequence[OpenService], names: Sequence[str]) -> list[OpenSe
     known = {service.name: service for service in services}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise _Failure(f"there is no context {unknown[0]}; there are {', '.join(known)}", WRONG)
+        raise Failure(f"there is no context {unknown[0]}; there are {', '.join(known)}", WRONG)
     return [known[name] for name in names or known]
 
 
@@ -415,7 +413,7 @@ def _read_models(
         if chosen:
             found.append((service, chosen))
     if unknown:
-        raise _Failure(f"there is no read model or service {min(unknown)}", WRONG)
+        raise Failure(f"there is no read model or service {min(unknown)}", WRONG)
     return found
 
 
@@ -446,7 +444,7 @@ def _letter(deliveries: Sequence[Delivery], name: str) -> tuple[str, Letter]:
     for home, letter in _letters(deliveries):
         if f"{home}:{letter.number}" == name:
             return home, letter
-    raise _Failure(f"no letter {name} is parked")
+    raise Failure(f"no letter {name} is parked")
 
 
 def _subscription(deliveries: Sequence[Delivery], name: str) -> Subscription:
@@ -479,18 +477,4 @@ def _folding(service: str) -> Iterator[Callable[[str, int, int], None]]:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    try:
-        app()
-    except SettingsError as error:
-        for problem in error.problems:
-            output.warn(problem)
-        sys.exit(WRONG)
-    except (installation.NoInstallation, Unavailable) as error:
-        output.warn(str(error))
-        sys.exit(ABSENT)
-    except _Failure as error:
-        output.warn(str(error))
-        sys.exit(error.code)
-    except Refused as error:
-        output.warn(error.message)
-        sys.exit(FAILED)
+    run(app)

@@ -1,4 +1,7 @@
-"""The embedded installation: the services of this distribution on the files of one data folder."""
+"""An installation: the services of this distribution, opened on the databases of its settings.
+
+Without a database URL that is an embedded one, on the SQLite files of a data folder.
+"""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -12,19 +15,22 @@ from pkgutil import iter_modules
 from typing import Any
 
 import services
-from services.workplace.commands import EstablishRoles
-from services.workplace.domain.role import BUILT_IN
-from shared.chassis.clock import Clock, FileClock
+from shared.chassis.clock import Clock, FileClock, SystemClock
+from shared.chassis.database import Database
+from shared.chassis.migrations import Schema
 from shared.chassis.service import OpenService, Service, open_service
 from shared.chassis.settings import Settings
 from shared.chassis.shapes import Actor, Envelope, derived_id
 
 __all__ = [
     "NoInstallation",
+    "UnknownService",
     "clock",
     "establish",
     "installed",
     "open_installation",
+    "schema",
+    "service_names",
     "service_values",
 ]
 
@@ -43,43 +49,85 @@ class NoInstallation(Exception):
         super().__init__(f"there is no installation in {data}; start one with `annals up`")
 
 
-def service_values() -> tuple[Service, ...]:
-    """Return the services of this distribution, in order of their names."""
+class UnknownService(Exception):
+    """A service of that name is not in this distribution."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no service {name}; there are {', '.join(service_names())}")
+
+
+def service_names() -> tuple[str, ...]:
+    """Return the names of the services of this distribution, in order."""
     homes = sorted(module.name for module in iter_modules(services.__path__) if module.ispkg)
-    names = [f"services.{home}.service" for home in homes]
-    found: list[Any] = [import_module(name).SERVICE for name in names if find_spec(name)]
+    return tuple(name for name in homes if find_spec(f"services.{name}.service"))
+
+
+def service_values(*names: str) -> tuple[Service, ...]:
+    """Return the services of these names, or all of this distribution, in order of their names.
+
+    Raises:
+        UnknownService: there is none of a name.
+    """
+    known = service_names()
+    for name in names:
+        if name not in known:
+            raise UnknownService(name)
+    chosen = [name for name in known if name in names or not names]
+    found: list[Any] = [import_module(f"services.{name}.service").SERVICE for name in chosen]
     return tuple(found)
 
 
 def clock(settings: Settings) -> FileClock:
-    """Return the clock that every process of the installation shares."""
+    """Return the clock that every process of an embedded installation shares."""
     settings.data.mkdir(parents=True, exist_ok=True)
     return FileClock(settings.data / "clock")
 
 
+def schema(name: str) -> Schema:
+    """Return the schema of a service's PostgreSQL database."""
+    return Schema(name, Path(services.__path__[0]) / name / "migrations")
+
+
 @contextmanager
 def open_installation(
-    settings: Settings, present: Clock | None = None
+    settings: Settings, present: Clock | None = None, names: Sequence[str] = ()
 ) -> Iterator[Sequence[OpenService]]:
-    """Open every service, and close them afterwards.
+    """Open services, and close them afterwards.
 
     Args:
-        settings: name the data folder, its key and how durable commits are.
+        settings: name the databases, the key and how durable commits are.
         present: another clock than the installation's.
+        names: the services to open; all when empty.
+
+    Raises:
+        UnknownService: there is none of a name.
+        SchemaUnfit: a database is not at a schema this release knows.
+        sqlalchemy.exc.OperationalError: a database does not answer.
     """
-    present = present or clock(settings)
+    chosen = service_values(*names)
+    if present is None:
+        present = SystemClock() if settings.database_url else clock(settings)
     key = settings.wrapping_key()
-    durable = settings.sqlite_synchronous == "full"
     with ExitStack() as stack:
         opened = []
-        for service in service_values():
-            one = open_service(
-                service, settings.data, present, key_encryption_key=key, durable=durable
-            )
+        for service in chosen:
+            one = _opened(service, settings, present, key)
             stack.callback(one.close)
             opened.append(one)
         _settle_in()
         yield opened
+
+
+def _opened(service: Service, settings: Settings, present: Clock, key: bytes) -> OpenService:
+    url = settings.database_for(service.name)
+    if url is None:
+        durable = settings.sqlite_synchronous == "full"
+        return open_service(
+            service, settings.data, present, key_encryption_key=key, durable=durable
+        )
+    schema(service.name).check(url)
+    database = Database.postgres(url, pool=settings.database_pool)
+    return open_service(service, clock=present, key_encryption_key=key, database=database)
 
 
 def establish(opened: Sequence[OpenService]) -> None:
@@ -88,10 +136,13 @@ def establish(opened: Sequence[OpenService]) -> None:
     Args:
         opened: the services of an installation; nothing happens without the workplace.
     """
-    command_id = derived_id(_BEGINNING, "establish-roles", *BUILT_IN)
     for service in opened:
         if service.name != "workplace" or service.application is None:
             continue
+        from services.workplace.commands import EstablishRoles
+        from services.workplace.domain.role import BUILT_IN
+
+        command_id = derived_id(_BEGINNING, "establish-roles", *BUILT_IN)
         now = service.clock.now()
         service.application.handle(
             EstablishRoles().issued(
@@ -122,8 +173,8 @@ def installed(settings: Settings) -> Settings:
     """Return the settings when they name an installation that was started before.
 
     Raises:
-        NoInstallation: the data folder holds no log.
+        NoInstallation: the data folder holds no log, and no database is named.
     """
-    if not any(settings.data.glob("*.log.db")):
+    if settings.database_url is None and not any(settings.data.glob("*.log.db")):
         raise NoInstallation(settings.data)
     return settings

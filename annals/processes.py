@@ -37,34 +37,37 @@ def worker(life: Life) -> None:
     patch()  # before anything else is imported
 
     from annals.installation import establish, open_installation
+    from annals.serving import traced
     from shared.chassis.worker.broker import Broker
     from shared.chassis.worker.runner import run
 
-    with open_installation(_settings("worker")) as services:
+    settings = _settings("worker")
+    with traced(settings, "worker"), open_installation(settings) as services:
         establish(services)
         run(services, Broker.embedded(), life.say_ready, life.parent)
 
 
 def api(life: Life) -> None:
     """Serve every context over gRPC, and all of them over HTTP."""
-    import uvicorn
-
+    from annals.http import serve_http
     from annals.installation import open_installation
+    from annals.serving import shown, traced
     from gateway.app import create_app
     from services.analytics import console
     from shared.chassis.api.binder import ApiServer
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                life.say_ready()
+    from shared.chassis.api.identity import identity_of
+    from shared.chassis.api.limits import Limits
 
     settings = _settings("api")
-    with open_installation(settings) as services:
+    with (
+        traced(settings, "api"),
+        open_installation(settings) as services,
+        shown(services),
+    ):
         served = ApiServer(
             services,
-            identity=_identity(settings),
+            identity=identity_of(settings),
+            limits=Limits.of(settings),
             address=f"{settings.host}:{settings.grpc_port}",
         )
         served.start()
@@ -72,22 +75,11 @@ def api(life: Life) -> None:
             {opened.name: served.address for opened in services},
             timeout=settings.request_timeout,
             max_body=settings.body_limit,
+            rate=settings.rate_limit,
         )
         console.mount(gateway)
-        signal.signal(
-            signal.SIGTERM, lambda *_: None
-        )  # uvicorn raises it again once it has stopped
         threading.Thread(target=_end_with, args=(life.parent,), daemon=True).start()
-        Server(
-            uvicorn.Config(
-                gateway,
-                host=settings.host,
-                port=settings.http_port,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=_GRACE,
-            )
-        ).run()
+        serve_http(gateway, settings, life.say_ready, _GRACE)
         served.stop(_GRACE)
 
 
@@ -101,19 +93,6 @@ def _settings(process: str) -> Any:
     settings = read_settings()
     logs.configure(settings.log_level, settings.log_format, process=process)
     return settings
-
-
-def _identity(settings: Any) -> Any:
-    from shared.chassis.api.identity import DevelopmentIdentity, IssuedIdentity
-    from shared.chassis.settings import Mode
-
-    if settings.mode is Mode.PRODUCTION:
-        return IssuedIdentity(
-            settings.token_issuer,
-            audience=settings.token_audience,
-            keys_url=settings.token_keys_url,
-        )
-    return DevelopmentIdentity(settings.signing_secret())
 
 
 def _end_with(parent: int) -> None:

@@ -16,6 +16,7 @@ from starlette.routing import Route as HttpRoute
 
 from gateway import problems
 from gateway.channels import Channels
+from gateway.limits import Limited
 from gateway.metrics import Measured, metrics
 from gateway.openapi import document
 from gateway.resource import Operation, Resource
@@ -32,6 +33,7 @@ def create_app(
     timeout: float = 15.0,
     max_body: int = 1024 * 1024,
     credentials: grpc.ChannelCredentials | None = None,
+    rate: float = 0.0,
 ) -> FastAPI:
     """Return the gateway for the contexts at these addresses.
 
@@ -41,13 +43,14 @@ def create_app(
         timeout: seconds until a call to a service is given up.
         max_body: largest request body in bytes.
         credentials: TLS towards the services; plain when None.
+        rate: requests per second and caller; 0 sets no limit.
 
     Raises:
         FileNotFoundError: a context has no contract.
         ValueError: two routes cannot be told apart.
     """
     contracts = [Contract.load(context, proto) for context in addresses]
-    channels = Channels(addresses, credentials)
+    channels = Channels(addresses, credentials, patience=2 * timeout)
     services = {contract.context: contract.service for contract in contracts}
 
     @asynccontextmanager
@@ -85,6 +88,7 @@ def create_app(
             for resource in resources(contracts, channels, timeout=timeout, max_body=max_body)
         ),
     ]
+    app.add_middleware(Limited, rate=rate)
     app.add_middleware(Measured)
     return app
 

@@ -1,7 +1,13 @@
-"""Connections to the services, opened when first needed, with the retries gRPC itself offers."""
+"""Connections to the services, opened when first needed, with the retries gRPC itself offers.
+
+A service that answered a moment ago and does not now is being replaced: calls wait for it. One that
+has been silent for longer is down, and calls say so soon.
+"""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 import grpc
@@ -13,6 +19,9 @@ __all__ = ["Channels"]
 
 _READY_WITHIN = 1.0
 _OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
     (
@@ -20,6 +29,7 @@ _OPTIONS = [
         "grpc.service_config",
         orjson.dumps(
             {
+                "loadBalancingConfig": [{"round_robin": {}}],
                 "methodConfig": [
                     {
                         "name": [{}],
@@ -28,10 +38,11 @@ _OPTIONS = [
                             "initialBackoff": "0.1s",
                             "maxBackoff": "1s",
                             "backoffMultiplier": 2,
-                            "retryableStatusCodes": ["UNAVAILABLE"],
+                            # A server that shuts down cancels calls it has not begun.
+                            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                         },
                     }
-                ]
+                ],
             }
         ).decode(),
     ),
@@ -44,14 +55,20 @@ class Channels:
     Args:
         addresses: where each context's API listens.
         credentials: TLS; plain when None.
+        patience: seconds of silence after which a service counts as down.
     """
 
     def __init__(
-        self, addresses: Mapping[str, str], credentials: grpc.ChannelCredentials | None = None
+        self,
+        addresses: Mapping[str, str],
+        credentials: grpc.ChannelCredentials | None = None,
+        patience: float = 20.0,
     ) -> None:
         self._addresses = addresses
+        self._patience = patience
         self._credentials = credentials
         self._open: dict[str, Any] = {}
+        self._answered: dict[str, float] = {}
 
     def channel(self, context: str) -> Any:
         """Return the channel to a context; call it inside the event loop that will use it."""
@@ -64,6 +81,18 @@ class Channels:
             )
         return self._open[address]
 
+    def waits(self, context: str) -> bool:
+        """Whether a call should wait for a context that cannot be reached just now."""
+        return time.monotonic() - self._answered.get(context, -inf) < self._patience
+
+    def answered(self, context: str) -> None:
+        """Note that a context answers."""
+        self._answered[context] = time.monotonic()
+
+    def reaches(self, context: str) -> bool:
+        """Whether there is a connection to a context just now."""
+        return bool(self.channel(context).get_state() is grpc.ChannelConnectivity.READY)
+
     async def unready(self, services: Mapping[str, str]) -> list[str]:
         """Return which of the contexts (context to gRPC service name) do not serve."""
 
@@ -74,7 +103,10 @@ class Channels:
                 reply = await stub.Check(request, timeout=_READY_WITHIN)
             except grpc.aio.AioRpcError:
                 return False
-            return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+            if reply.status != health_pb2.HealthCheckResponse.SERVING:
+                return False
+            self.answered(context)
+            return True
 
         answers: Iterable[bool] = await asyncio.gather(*(serves(c, s) for c, s in services.items()))
         return [context for context, ready in zip(services, answers, strict=True) if not ready]

@@ -1,27 +1,22 @@
-"""What Prometheus asks of the gateway: requests and seconds by route."""
+"""What Prometheus asks of the gateway: seconds by route and status."""
 
 import time
 from collections.abc import MutableMapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.conversation import METHODS
 from gateway.resource import ROUTE
+from shared.chassis.telemetry.metrics import CONTENT_TYPE, HTTP_SECONDS, page
 
 __all__ = ["Measured", "metrics"]
 
-_REQUESTS = Counter(
-    "annals_http_requests", "Requests by route and status.", ["method", "route", "status"]
-)
-_SECONDS = Histogram("annals_http_seconds", "Seconds to answer by route.", ["method", "route"])
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-
 
 class Measured:
-    """ASGI middleware that counts and times requests; paths outside the document count as one."""
+    """ASGI middleware that times requests; paths outside the document count as one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,15 +35,14 @@ class Measured:
             await send(message)
 
         started = time.perf_counter()
+        method = scope["method"] if scope["method"] in METHODS else "other"
         try:
             await self._app(scope, receive, noting)
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            route = scope.get(ROUTE, "other")
-            _REQUESTS.labels(method, route, status).inc()
-            _SECONDS.labels(method, route).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            HTTP_SECONDS.labels(method, scope.get(ROUTE, "other"), status).observe(seconds)
 
 
 async def metrics(_request: Request) -> Response:
     """Answer with this process's metrics in Prometheus's text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(page(), media_type=CONTENT_TYPE)

@@ -76,7 +76,7 @@ _PARAMETERS = {
     "CorrelationId": _header(
         "Annals-Correlation-Id",
         {**_TEXT, "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-        "Ties this command to others of one conversation; the command's id when absent.",
+        "Ties this command to others of one conversation; a new one when absent.",
     ),
 }
 _SCHEMAS: dict[str, Any] = {

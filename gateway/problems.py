@@ -1,5 +1,6 @@
 """Problem documents (RFC 9457) as responses."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -35,11 +36,13 @@ class Problem(Exception):
 def response(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document as a response with the headers its status asks for."""
     status = document["status"]
+    wait = document.get("details", {}).get("retry_after")
+    told = {"Retry-After": str(math.ceil(float(wait)))} if wait is not None else {}
     return Response(
         orjson.dumps(document),
         status_code=status,
         media_type=PROBLEM_TYPE,
-        headers={**_HEADERS.get(status, {}), **(headers or {})},
+        headers={**_HEADERS.get(status, {}), **told, **(headers or {})},
     )
 
 

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import problems
 from gateway.channels import Channels
+from gateway.conversation import conversation, followed
 from gateway.problems import Problem
 from shared.chassis.api.codec import full_reader, texts_writer, writer
 from shared.chassis.api.contract import Contract, Rpc
@@ -36,6 +37,10 @@ _MOMENT = re.compile(r"^[\x20-\x7e]{1,64}$")
 _BEARER = re.compile(r"^[\x20-\x7e]{1,8192}$")
 _ANONYMOUS = "no token was sent: acting as the development administrator"
 _MOST_PARAMETERS = 200
+_SILENT = {
+    grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE,
+}  # fmt: skip
+"""What a call may end with that never reached its service."""
 
 
 class Operation:
@@ -100,7 +105,19 @@ class Operation:
                 request_serializer=self._rpc.request.SerializeToString,
                 response_deserializer=self._rpc.response.FromString,
             )
-        return await self._method(message, timeout=self._timeout, metadata=tuple(metadata.items()))
+        try:
+            reply = await self._method(
+                message,
+                timeout=self._timeout,
+                metadata=tuple(metadata.items()),
+                wait_for_ready=self._channels.waits(self._context),
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _SILENT:
+                self._channels.answered(self._context)
+            raise
+        self._channels.answered(self._context)
+        return reply
 
     async def _fields(self, request: Request) -> dict[str, Any]:
         fields = _parsed(await self._body(request), request.headers.get("content-type", ""))
@@ -141,7 +158,8 @@ class Operation:
 
     def _metadata(self, request: Request) -> dict[str, str]:
         headers = request.headers
-        metadata = {}
+        _header(headers, "Annals-Correlation-Id", _PRINTABLE)
+        metadata = conversation(request)
         if authorization := _header(headers, "Authorization", _BEARER):
             metadata["authorization"] = authorization
         if not self._rpc.changes:
@@ -152,8 +170,6 @@ class Operation:
         )
         if moment := _header(headers, "Annals-Occurred-At", _MOMENT):
             metadata["annals-occurred-at"] = moment
-        if correlation := _header(headers, "Annals-Correlation-Id", _PRINTABLE):
-            metadata["annals-correlation-id"] = correlation
         match = headers.get("If-Match", "*")
         if match != "*":
             if not (version := _VERSION.match(match)):
@@ -165,16 +181,19 @@ class Operation:
         """Return what the service said, or what befell the call on its way."""
         if status := rpc_status.from_call(error):
             return status
-        match error.code():
+        code = error.code()
+        if code in _SILENT and not self._channels.reaches(self._context):
+            code = grpc.StatusCode.UNAVAILABLE
+        match code:
             case grpc.StatusCode.UNAVAILABLE:
                 text = f"the {self._context} service cannot be reached"
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 text = f"the {self._context} service did not answer within {self._timeout:g} s"
             case grpc.StatusCode.RESOURCE_EXHAUSTED:
                 text = f"the {self._context} service has too much to do"
-            case code:
+            case _:
                 text = f"the {self._context} service failed: {code.name}"
-        return status_pb2.Status(code=error.code().value[0], message=text)
+        return status_pb2.Status(code=code.value[0], message=text)
 
     def _response(self, body: dict[str, Any], metadata: Mapping[str, str]) -> Response:
         headers = {"Cache-Control": "no-store"}
@@ -219,14 +238,18 @@ class Resource:
         """Answer one request; every failure becomes a problem document."""
         scope[ROUTE] = self.path
         request = Request(scope, receive)
+        with followed(request, self.path) as answered:
+            answered.response = answer = await self._answer(request)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         try:
-            answer = await self._operation(request)(request)
+            return await self._operation(request)(request)
         except Problem as refused:
-            answer = problems.response(refused.document, self._allow(refused))
+            return problems.response(refused.document, self._allow(refused))
         except Exception as error:  # noqa: BLE001 - told to the log, hidden from the caller
             status = status_of_error(error, f"{request.method} {self.path}")
-            answer = problems.response(problem_of(status))
-        await answer(scope, receive, send)
+            return problems.response(problem_of(status))
 
     def _operation(self, request: Request) -> Operation:
         if request.method not in self._operations:

@@ -6,7 +6,7 @@ from typing import Any
 
 from annals.demo import words
 from annals.demo.act import Found
-from annals.demo.company import SERVICE_MANAGER, STAFF
+from annals.demo.company import SERVICE_MANAGER, STAFF, boss_of
 from annals.demo.diary import Diary
 from annals.demo.plot import Customer, Plot
 
@@ -48,7 +48,7 @@ def _get_to_know(plot: Plot, customer: Customer, diary: Diary) -> None:
             role="user",
         )  # fmt: skip
     if rng.random() < 0.15:
-        boss = customer.lead.region.manager
+        boss = boss_of(rep)
         script.do("accounts.ReachMilestone", boss, diary.wait(5, 20), account_id=account_id,
                   milestone="key")  # fmt: skip
     for _ in range(rng.choice((0, 1, 1, 2))):

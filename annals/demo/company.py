@@ -30,6 +30,7 @@ __all__ = [
     "Employee",
     "Product",
     "Region",
+    "boss_of",
     "exchange_rates",
     "found",
 ]
@@ -185,6 +186,11 @@ STAFF = MappingProxyType(
         )
     }
 )  # fmt: skip
+
+
+def boss_of(rep: str) -> str:
+    """Return who leads a sales engineer's unit."""
+    return STAFF[rep].manager or rep
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from annals.demo import words
+from annals.demo.act import ADMINISTRATOR
 from annals.demo.company import (
     DORMANT_HELD,
     DORMANT_PER_DAY,
@@ -15,6 +16,7 @@ from annals.demo.company import (
     POOL_PUBLIC,
     RECYCLED_AFTER,
     SHANGHAI,
+    boss_of,
 )
 from annals.demo.deals import deal_follows
 from annals.demo.plot import Customer, Lead, Plot, money
@@ -195,7 +197,7 @@ def _own(plot: Plot, lead: Lead, rep: str) -> None:
             _convert(plot, lead, rep)
         case "rescued":
             diary.wait(3, 6)
-            boss = lead.region.manager
+            boss = boss_of(rep)
             lead.script.do(
                 "leads.LockLead", boss, diary.minutes(5, 30), lead_id=lead.id, reason="key account"
             )
@@ -349,6 +351,11 @@ def _join(plot: Plot, lead: Lead, rep: str) -> None:
     at = lead.script.diary.wait(1, 5)
     customer = Customer(lead, known.account_id, lead.script.id("contact"), rep, at)
     _become(plot, customer, with_deal=True, existing_account_id=known.account_id)
+    for member in (rep, boss_of(rep)):
+        lead.script.do(
+            "accounts.AddTeamMember", ADMINISTRATOR, at, account_id=known.account_id,
+            employee_id=member, role="sales", access="write",
+        )  # fmt: skip
 
 
 def _become(plot: Plot, customer: Customer, *, with_deal: bool, **account: Any) -> None:
@@ -382,7 +389,7 @@ def _convert_by_mistake(lead: Lead, rep: str) -> None:
         opportunity={"name": lead.prospect.company, "process_id": "standard"},
     )  # fmt: skip
     script.do(
-        "leads.RevertConversion", lead.region.manager, script.diary.wait(1, 3),
+        "leads.RevertConversion", boss_of(rep), script.diary.wait(1, 3),
         lead_id=lead.id, reason="converted by mistake",
     )  # fmt: skip
     script.diary.wait(1, 3)

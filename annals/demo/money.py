@@ -7,7 +7,7 @@ from typing import Any
 
 from annals.demo.act import Found, Script
 from annals.demo.after_sales import service_follows
-from annals.demo.company import FINANCE, SLA_GOLD, SLA_STANDARD
+from annals.demo.company import FINANCE, SLA_GOLD, SLA_STANDARD, boss_of
 from annals.demo.diary import Diary
 from annals.demo.plot import Customer, Offer, Plot, money, share
 
@@ -60,7 +60,7 @@ class Agreement:
     @property
     def manager(self) -> str:
         """Who signs for us."""
-        return self.customer.lead.region.manager
+        return boss_of(self.customer.rep)
 
     def do(
         self, call: str, by: str, at: datetime, *, refused: str | None = None, **request: Any

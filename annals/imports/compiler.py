@@ -103,8 +103,8 @@ class _Compiler:
         kind = self._kind(record.kind, f"{path}kind") or next(iter(KINDS.values()))
         self._check_fields(kind, record.fields, path)
         constant: dict[str, Any] = {}
-        if kind.region_field and self._mapping.phone_region:
-            constant[kind.region_field] = self._mapping.phone_region
+        if kind.region_field and self._mapping.phone_country:
+            constant[kind.region_field] = self._mapping.phone_country
         moment = record.occurred_at or self._mapping.occurred_at
         return Recipe(
             kind,

@@ -1,11 +1,14 @@
 """Carries an import out: records in batches, each accepted, known already, or rejected."""
 
+import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
+
+import orjson
 
 from annals.imports.cells import Unreadable
 from annals.imports.kinds import command_id
@@ -49,6 +52,15 @@ class Tally:
     """How many records were rejected for what: a field's name or a broken rule's."""
 
 
+class _Named(NamedTuple):
+    record: Record
+    rows: Rows
+    identities: Sequence[Identity | None]
+    """One per recipe; None where the record makes nothing of it."""
+    this: Identity
+    """The last one: of what is imported."""
+
+
 class _Candidate(NamedTuple):
     record: Record
     commands: Sequence[Command | None]
@@ -80,7 +92,7 @@ class Importer:
         self._actor = actor
         self._import_id = import_id
         self._rejects = rejects
-        self._first_row: dict[int, int] = {}
+        self._seen = _Seen()
         self._later: deque[tuple[Record, Sequence[str]]] = deque()
 
     def run(self, records: Iterable[Record], advanced: Callable[[int], None]) -> Tally:
@@ -113,7 +125,12 @@ class Importer:
 
     def _import(self, records: Sequence[Record], *, again: bool) -> None:
         now = self._services[-1].clock.now()
-        made = [self._prepare(record, now, again=again) for record in records]
+        named = [n for record in records if (n := self._named(record))]
+        if not again:
+            named = self._first_of_their_name(named)
+        known = self._services[-1].log.answers([command_id(n.this.record_id) for n in named])
+        self.tally.known += len(known)
+        made = [self._commands(n, now) for n in named if command_id(n.this.record_id) not in known]
         candidates = [candidate for candidate in made if candidate is not None]
         for place, service in enumerate(self._services):
             application = service.application
@@ -132,8 +149,8 @@ class Importer:
                 candidates = [c for c in candidates if id(c) not in refused]
         self.tally.added += len(candidates)
 
-    def _prepare(self, record: Record, now: datetime, *, again: bool) -> _Candidate | None:
-        """Make a record's commands; None when it is known already or cannot be read."""
+    def _named(self, record: Record) -> _Named | None:
+        """Say what a record is about; None when that cannot be read."""
         if record.problem is not None:
             self._reject(record, [record.problem])
             return None
@@ -146,26 +163,31 @@ class Importer:
         if (this := identities[-1]) is None:
             self._reject(record, ["external_id: says nothing"])
             return None
-        row = record.rows[0].number
-        if not again and (first := self._first_row.setdefault(hash(this), row)) != row:
-            self._reject(record, [f"external_id: {this.external_id!r} is that of row {first} too"])
-            return None
-        if self._services[-1].log.answer(command_id(this.record_id)) is not None:
-            self.tally.known += 1
-            return None
-        return self._commands(record, rows, identities, now)
+        return _Named(record, rows, identities, this)
 
-    def _commands(
-        self, record: Record, rows: Rows, identities: Sequence[Identity | None], now: datetime
-    ) -> _Candidate | None:
+    def _first_of_their_name(self, named: Sequence[_Named]) -> list[_Named]:
+        """Reject records whose external id an earlier row of the file has."""
+        rows = [(hash(one.this), one.record.rows[0].number) for one in named]
+        first = self._seen.first(rows)
+        fresh = []
+        for one, (name, row) in zip(named, rows, strict=True):
+            if first[name] == row:
+                fresh.append(one)
+            else:
+                reason = f"{one.this.external_id!r} is that of row {first[name]} too"
+                self._reject(one.record, [f"external_id: {reason}"])
+        return fresh
+
+    def _commands(self, named: _Named, now: datetime) -> _Candidate | None:
+        """Make a record's commands; None when they cannot be read."""
         commands: list[Command | None] = []
         problems: list[str] = []
         missing = True
-        for recipe, identity in zip(self._recipes, identities, strict=True):
+        for recipe, identity in zip(self._recipes, named.identities, strict=True):
             if identity is None:
                 commands.append(None)
                 continue
-            made = recipe.make(rows, identity, now)
+            made = recipe.make(named.rows, identity, now)
             if made.command is None or made.occurred_at is None:
                 problems += made.problems
                 missing = missing and made.missing
@@ -183,9 +205,9 @@ class Importer:
                 )
                 commands.append(made.command.issued(envelope))
         if problems:
-            self._turn_down(record, problems, missing=missing)
+            self._turn_down(named.record, problems, missing=missing)
             return None
-        return _Candidate(record, commands)
+        return _Candidate(named.record, commands)
 
     def _turn_down(self, record: Record, reasons: Sequence[str], *, missing: bool) -> None:
         if missing and len(self._later) < _LATER:
@@ -198,6 +220,23 @@ class Importer:
         self.tally.reasons.update({reason.partition(":")[0] for reason in reasons})
         for row in record.rows:
             self._rejects.write(row, reasons)
+
+
+class _Seen:
+    """Which row named a record first; kept in a temporary file, for tables may be long."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", isolation_level=None)
+        self._file.execute("CREATE TABLE seen (name INTEGER PRIMARY KEY, row INTEGER NOT NULL)")
+
+    def first(self, rows: Sequence[tuple[int, int]]) -> dict[int, int]:
+        """Note (name, row) in order; return the first row of each name, in these or before."""
+        self._file.execute("BEGIN")
+        self._file.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", rows)
+        self._file.execute("COMMIT")
+        names = orjson.dumps([name for name, _ in rows]).decode()
+        query = "SELECT name, row FROM seen WHERE name IN (SELECT value FROM json_each(?))"
+        return dict(self._file.execute(query, (names,)).fetchall())
 
 
 def _reasons(refusal: Refused) -> list[str]:

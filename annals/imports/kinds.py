@@ -56,7 +56,7 @@ KINDS = {
             context="leads",
             command=ImportLead,
             id_field="lead_id",
-            region_field="phone_region",
+            region_field="phone_country",
         ),
         Kind(
             name="accounts",
@@ -106,7 +106,7 @@ KINDS = {
             name="lead_changes",
             context="leads",
             command=ChangeLead,
-            region_field="phone_region",
+            region_field="phone_country",
             final=False,
         ),
         Kind(name="conversions", context="leads", command=ConvertLead, final=False),

@@ -237,7 +237,7 @@ class Mapping(RecordMapping):
     """Of dates and moments, tried in order (see strptime); ISO 8601 when left out."""
     decimal_mark: Mark = "."
     thousands_mark: Mark = ""
-    phone_region: Country | None = None
+    phone_country: Country | None = None
     """Country of phone numbers without a prefix."""
     group_by: Names | None = None
     """Columns whose rows of equal values make one record."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -50,7 +51,7 @@ def run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", base64.b64encode(bytes(32)).decode())
     monkeypatch.setenv("ANNALS_TIME_ZONE", "Asia/Shanghai")
-    monkeypatch.setattr(installation, "service_values", lambda: (DINING, KITCHEN, WORKPLACE))
+    monkeypatch.setattr(installation, "service_values", lambda *_: (DINING, KITCHEN, WORKPLACE))
 
     def annals(*arguments: str) -> Outcome:
         monkeypatch.setattr("sys.argv", ["annals", "--data", str(tmp_path / "data"), *arguments])
@@ -188,6 +189,10 @@ def test_lag_names_who_is_behind(run: Run, tmp_path: Path) -> None:
     outcome = run("lag", "--wait", "0.01")
     assert outcome.code == 3
     assert "tables" in outcome.out
+    outcome = run("lag", "--max-seconds", "0")
+    assert outcome.code == 1
+    assert re.search(r"\w+\.\w+ is \d+ s behind dining", outcome.err)
+    assert run("lag", "--max-seconds", "9e9").code == 0
 
 
 @pytest.mark.usefixtures("evening")

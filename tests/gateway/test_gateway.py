@@ -288,7 +288,7 @@ def test_an_unforeseen_error_tells_only_its_incident(client: httpx.Client) -> No
 def test_a_service_that_is_away_is_a_problem(opened: OpenService, proto: Path) -> None:
     server = ApiServer([opened], identity=DevelopmentIdentity(SECRET), proto=proto)
     server.start()
-    app = create_app({"toy": server.address}, proto=proto)
+    app = create_app({"toy": server.address}, proto=proto, timeout=0.5)
     with serving(app) as address, httpx.Client(base_url=address) as client:
         assert client.get("/readyz").json() == {"status": "ready"}
         server.stop(grace=0)
@@ -305,13 +305,25 @@ def test_what_a_service_answers_is_not_asked_again(
     monkeypatch.setattr("shared.chassis.service._PATIENCE", 0)
 
     def asked() -> float:
-        labels = {"method": "/annals.toy.v1.Toy/GetBook", "code": "UNAVAILABLE"}
-        return REGISTRY.get_sample_value("annals_rpc_calls_total", labels) or 0
+        labels = {"context": "toy", "rpc": "GetBook", "code": "UNAVAILABLE"}
+        return REGISTRY.get_sample_value("annals_query_seconds_count", labels) or 0
 
     before = asked()
     answer = client.get("/v1/books/b?min_position=toy:99999999")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert asked() == before + 1
+
+
+def test_what_only_a_newer_release_can_read_is_asked_for_again(client: httpx.Client) -> None:
+    def asked() -> float:
+        labels = {"context": "toy", "rpc": "BurnBook", "code": "UNAVAILABLE"}
+        return REGISTRY.get_sample_value("annals_command_seconds_count", labels) or 0
+
+    before = asked()
+    answer = client.post("/v1/books/newer:burn")
+    assert answer.status_code == 503
+    assert "newer release" in answer.json()["detail"]
+    assert asked() == before + 4
 
 
 def test_the_document_describes_every_route(client: httpx.Client) -> None:

@@ -27,7 +27,7 @@ kind: leads
 source: fair
 external_id: id
 occurred_at: met
-phone_region: CN
+phone_country: CN
 fields:
   name: name
   phones: phone

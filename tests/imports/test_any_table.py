@@ -15,7 +15,7 @@ kind: leads
 source: anywhere
 external_id: id
 occurred_at: {first: [met, {constant: "2024-01-01"}]}
-phone_region: CN
+phone_country: CN
 nulls: ["?"]
 fields:
   name: name

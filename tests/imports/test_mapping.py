@@ -31,7 +31,7 @@ def problems(office: Office, mapping: str, table: str = TABLE, kind: str = "lead
         (LEADS_MAPPING + "formats: '%d/%q'\n", "formats.0: %d/%q is no date format"),
         (LEADS_MAPPING + "file: {encoding: utf-9}\n", "file.encoding: utf-9 is no encoding"),
         (LEADS_MAPPING + "file: {delimiter: '||'}\n", "file.delimiter: "),
-        (LEADS_MAPPING + "phone_region: China\n", "phone_region: "),
+        (LEADS_MAPPING + "phone_country: China\n", "phone_country: "),
         (LEADS_MAPPING.replace("fair", "The Fair"), "source: "),
         (
             LEADS_MAPPING + "  title: {colum: name}\n",
