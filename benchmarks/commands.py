@@ -18,7 +18,17 @@ from benchmarks.noop import METHOD
 from benchmarks.processes import free_port, running, settings, wait_until_up
 from shared.chassis.api.contract import Contract
 
-__all__ = ["measure"]
+__all__ = [
+    "Call",
+    "capture",
+    "capturing_by_grpc",
+    "lead",
+    "measure",
+    "measured",
+    "nothing",
+    "nothing_by_grpc",
+    "requesting",
+]
 
 _CLIENTS = 8
 _WARM = 100
@@ -35,16 +45,12 @@ def measure() -> list[Figure]:
         http, rpc = int(environment["ANNALS_HTTP_PORT"]), int(environment["ANNALS_GRPC_PORT"])
         with running(["-m", "annals", "up"], environment) as process:
             wait_until_up(http, "/readyz", process, _PATIENCE)
-            by_grpc = _measured(partial(_capturing_by_grpc, rpc), "g")
-            by_http = _measured(partial(_capturing_by_http, http), "h")
-    port = free_port()
-    with running(["-m", "benchmarks.noop", "grpc", str(port)]) as process:
-        _wait_for_grpc(port)
-        bare_grpc = _measured(partial(_nothing_by_grpc, port), "n")
-    port = free_port()
-    with running(["-m", "benchmarks.noop", "http", str(port)]) as process:
-        wait_until_up(port, "/healthz", process, _PATIENCE)
-        bare_http = _measured(partial(_nothing_by_http, port), "n")
+            by_grpc = measured(partial(capturing_by_grpc, f"127.0.0.1:{rpc}"), "g")
+            by_http = measured(partial(_capturing_by_http, http), "h")
+    with nothing("grpc") as port:
+        bare_grpc = measured(partial(nothing_by_grpc, port), "n")
+    with nothing("http") as port:
+        bare_http = measured(partial(_nothing_by_http, port), "n")
     return [
         *_figures("commands through gRPC", by_grpc, "no-op calls through gRPC", bare_grpc),
         *_figures("commands through HTTP", by_http, "no-op POSTs to FastAPI", bare_http),
@@ -69,16 +75,19 @@ def _figures(
     )
 
 
-def _measured(connected: Callable[[], Any], series: str) -> tuple[float, float]:
+def measured(
+    connected: Callable[[], Any], series: str, clients: int = _CLIENTS
+) -> tuple[float, float]:
     """Call from several threads for some seconds; return calls per second and the p99 in seconds.
 
     Args:
         connected: opens a client's connection, as a context that gives what calls.
         series: tells this run's leads from those of other runs.
+        clients: how many threads.
     """
-    taken: list[list[float]] = [[] for _ in range(_CLIENTS)]
+    taken: list[list[float]] = [[] for _ in range(clients)]
     failures: list[Exception] = []
-    warm, ended = threading.Barrier(_CLIENTS + 1), threading.Event()
+    warm, ended = threading.Barrier(clients + 1), threading.Event()
 
     def client(number: int) -> None:
         try:
@@ -96,7 +105,7 @@ def _measured(connected: Callable[[], Any], series: str) -> tuple[float, float]:
             failures.append(error)
             warm.abort()
 
-    threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(_CLIENTS)]
+    threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(clients)]
     for thread in threads:
         thread.start()
     try:
@@ -116,10 +125,10 @@ def _measured(connected: Callable[[], Any], series: str) -> tuple[float, float]:
 
 
 def _number(series: str, client: int, turn: int) -> int:
-    return (ord(series) % 10) * 100_000_000 + client * 10_000_000 + turn
+    return (ord(series) % 10) * 100_000_000 + client * 1_500_000 + turn
 
 
-def _lead(number: int) -> dict[str, Any]:
+def lead(number: int) -> dict[str, Any]:
     return {
         "name": f"王 {number}",
         "company": f"恒湾客户 {number} Instruments",
@@ -130,24 +139,27 @@ def _lead(number: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _capturing_by_grpc(port: int) -> Iterator[Call]:
+def capture(channel: grpc.Channel, token: str | None = None) -> Callable[[dict[str, Any]], Any]:
+    """Return a function that captures a lead and returns the answer."""
     rpc = Contract.load("leads").rpcs["CaptureLead"]
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        invoke = channel.unary_unary(
-            rpc.path,
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=rpc.response.FromString,
-        )
-
-        def call(number: int) -> None:
-            invoke(rpc.request(**_lead(number)), timeout=_PATIENCE)
-
-        yield call
+    invoke = channel.unary_unary(
+        rpc.path,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=rpc.response.FromString,
+    )
+    metadata = [("authorization", f"Bearer {token}")] if token else []
+    return lambda values: invoke(rpc.request(**values), timeout=_PATIENCE, metadata=metadata)
 
 
 @contextmanager
-def _nothing_by_grpc(port: int) -> Iterator[Call]:
+def capturing_by_grpc(address: str, token: str | None = None) -> Iterator[Call]:
+    with grpc.insecure_channel(address) as channel:
+        call = capture(channel, token)
+        yield lambda number: call(lead(number))
+
+
+@contextmanager
+def nothing_by_grpc(port: int) -> Iterator[Call]:
     request = Contract.load("leads").rpcs["CaptureLead"].request
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         invoke = channel.unary_unary(
@@ -155,7 +167,7 @@ def _nothing_by_grpc(port: int) -> Iterator[Call]:
         )
 
         def call(number: int) -> None:
-            invoke(request(**_lead(number)), timeout=_PATIENCE)
+            invoke(request(**lead(number)), timeout=_PATIENCE)
 
         yield call
 
@@ -168,14 +180,23 @@ def _nothing_by_http(port: int) -> Any:
     return _posting(port, "/nothing")
 
 
+def _posting(port: int, path: str) -> Any:
+    return requesting(port, lambda number: ("POST", path, lead(number)))
+
+
 @contextmanager
-def _posting(port: int, path: str) -> Iterator[Call]:
+def requesting(
+    port: int, request: Callable[[int], tuple[str, str, Any]], token: str | None = None
+) -> Iterator[Call]:
+    """Give what sends the request of a number: method, path, and what the body says."""
     connection = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
 
     def call(number: int) -> None:
-        connection.request(
-            "POST", path, orjson.dumps(_lead(number)), {"Content-Type": "application/json"}
-        )
+        method, path, body = request(number)
+        connection.request(method, path, None if body is None else orjson.dumps(body), headers)
         response = connection.getresponse()
         said = response.read()
         if response.status >= 300:
@@ -185,6 +206,18 @@ def _posting(port: int, path: str) -> Iterator[Call]:
         yield call
     finally:
         connection.close()
+
+
+@contextmanager
+def nothing(kind: str) -> Iterator[int]:
+    """Run the server that does nothing, `grpc` or `http`; return its port."""
+    port = free_port()
+    with running(["-m", "benchmarks.noop", kind, str(port)]) as process:
+        if kind == "grpc":
+            _wait_for_grpc(port)
+        else:
+            wait_until_up(port, "/healthz", process, _PATIENCE)
+        yield port
 
 
 def _wait_for_grpc(port: int) -> None:

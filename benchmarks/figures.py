@@ -24,7 +24,7 @@ class Figure:
         benchmark: what `python -m benchmarks` takes to measure it again.
         against: name of the figure of the same run that it is compared with.
         ratio: the value divided by that one.
-        goal: what it should be, in `unit`.
+        goal: what it should be: the ratio where there is one, else the value, in `unit`.
         better: whether the goal is to be reached from below (`more`) or above (`less`).
     """
 
@@ -42,7 +42,13 @@ class Figure:
         """Whether the goal is met; None where there is none."""
         if self.goal is None:
             return None
-        return self.value >= self.goal if self.better == "more" else self.value <= self.goal
+        held = self.value if self.ratio is None else self.ratio
+        return held >= self.goal if self.better == "more" else held <= self.goal
+
+    @property
+    def measure(self) -> str:
+        """What the goal counts, for the table."""
+        return "" if self.ratio is None else " ×"
 
     def document(self) -> dict[str, Any]:
         """Return what `latest.json` says of it."""
@@ -76,7 +82,7 @@ def show(figures: Iterable[Figure]) -> None:
         table.add_row(
             figure.name,
             f"{_rounded(figure.value):,} {figure.unit}",
-            "" if figure.goal is None else f"{sign} {_rounded(figure.goal):,}",
+            "" if figure.goal is None else f"{sign} {_rounded(figure.goal):,}{figure.measure}",
             "" if figure.ratio is None else f"{figure.ratio:.2f} × {figure.against}",
             {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[figure.met],
         )

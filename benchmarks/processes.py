@@ -12,7 +12,15 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-__all__ = ["children", "free_port", "resident_megabytes", "running", "settings", "wait_until_up"]
+__all__ = [
+    "children",
+    "cpu_seconds",
+    "free_port",
+    "resident_megabytes",
+    "running",
+    "settings",
+    "wait_until_up",
+]
 
 ROOT = Path(__file__).parents[1]
 _TICK = 0.05
@@ -92,3 +100,9 @@ def resident_megabytes(pid: int) -> float:
     """Return the memory a process holds now (RSS)."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time a process has taken so far, its threads' and the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

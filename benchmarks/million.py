@@ -1,0 +1,174 @@
+"""A million on PostgreSQL: leads imported, folded and asked for, and customers seen whole."""
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, timedelta
+from pathlib import Path
+
+from annals.imports.mapping import load_mapping
+from annals.imports.session import import_table
+from annals.installation import open_installation
+from benchmarks.clones import Company
+from benchmarks.customers import asked
+from benchmarks.deployed import Deployed, deployed
+from benchmarks.figures import Figure, percentile
+from benchmarks.imports import MAPPING, write_table
+from benchmarks.processes import resident_megabytes
+from benchmarks.production import questions
+from benchmarks.world import NOW, account_id
+from services.analytics.projections.customer import GetCustomer360
+from shared.chassis.api.identity import DEVELOPMENT_ADMINISTRATOR
+from shared.chassis.projections.rebuild import rebuild
+
+__all__ = ["measure", "measure_customers"]
+
+_MILLION = 1_000_000
+_FEW = 2000
+_TENTH = 100_000
+_LIVED = 50
+_ASKED = 1000
+_ASKED_OF_THE_PAST = 200
+
+
+def measure() -> list[Figure]:
+    """Import leads, fold them, and ask for them through HTTP; among few first, then a million."""
+    figures: list[Figure] = []
+    with deployed(["leads"]) as installation, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _imported(installation, folder, 0, _FEW)
+        _rebuilt(installation)
+        installation.api("leads")
+        installation.gateway()
+        few = list(questions(installation, f"{_FEW:,} leads"))
+        _imported(installation, folder, _FEW, _TENTH)
+        before = _memory()
+        seconds = _imported(installation, folder, _TENTH, _MILLION)
+        growth = _memory() - before
+        folded, rebuild_growth = _rebuilt(installation)
+        many = list(questions(installation, f"{_MILLION:,} leads", "k"))
+    figures += [
+        _figure(
+            "import of 1,000,000 leads into PostgreSQL",
+            seconds * _MILLION / (_MILLION - _TENTH),
+            "s",
+            goal=300,
+        ),
+        _figure("memory an import grows by from 100,000 leads to 1,000,000", growth, "MB", goal=50),
+        Figure(
+            name="rebuild of the read models of 1,000,000 leads on PostgreSQL",
+            value=folded,
+            unit="events/s",
+            benchmark="million",
+            goal=40_000,
+        ),
+        _figure("memory a rebuild of 1,000,000 leads takes", rebuild_growth, "MB"),
+    ]
+    for one, other in zip(few[1:], many[1:], strict=True):
+        figures.append(Figure(name=one.name, value=one.value, unit=one.unit, benchmark="million"))
+        figures.append(
+            Figure(
+                name=other.name,
+                value=other.value,
+                unit=other.unit,
+                benchmark="million",
+                against=one.name,
+                ratio=other.value / one.value,
+                goal=0.85,
+            )
+        )
+    return figures
+
+
+def measure_customers() -> list[Figure]:
+    """Fold a million customers, then see single ones whole: now and as of a past day."""
+    company = Company(_MILLION, _LIVED)
+    with ExitStack() as stack:
+        installation = stack.enter_context(deployed(["analytics"]))
+        opened = open_installation(installation.settings, names=["analytics"])
+        (analytics,) = stack.enter_context(opened)
+        began = time.perf_counter()
+        reports = rebuild(analytics.views_database, analytics.service.projections, company.logs)
+        seconds = time.perf_counter() - began
+        chance = random.Random(7)
+        numbers = [chance.randrange(_MILLION) for _ in range(_ASKED)]
+        now = asked(analytics, (GetCustomer360(account_id=account_id(n)) for n in numbers))
+        past = asked(
+            analytics,
+            (
+                GetCustomer360(account_id=account_id(n), as_of=NOW - timedelta(days=1))
+                for n in numbers[:_ASKED_OF_THE_PAST]
+            ),
+        )
+    facts = sum(log.tip() for log in company.logs.values())
+    return [
+        Figure(
+            name="1,000,000 customers folded on PostgreSQL, a fact counted per read model",
+            value=sum(report.facts for report in reports) / seconds,
+            unit="events/s",
+            benchmark="customers",
+        ),
+        Figure(
+            name="1,000,000 customers folded on PostgreSQL, a fact counted once",
+            value=facts / seconds,
+            unit="facts/s",
+            benchmark="customers",
+        ),
+        *_latencies("customer 360 among 1,000,000 on PostgreSQL", now, 20),
+        *_latencies("the same as of a past day", past, 100),
+    ]
+
+
+def _latencies(title: str, taken: list[tuple[float, float]], goal: float) -> Iterator[Figure]:
+    wall = [seconds * 1000 for _, seconds in taken]
+    for share, held in ((0.5, None), (0.99, goal)):
+        yield Figure(
+            name=f"{title}, p{share * 100:.0f}",
+            value=percentile(wall, share),
+            unit="ms",
+            benchmark="customers",
+            goal=held,
+            better="less",
+        )
+
+
+def _imported(installation: Deployed, folder: Path, first: int, last: int) -> float:
+    """Import the leads of these numbers; return the seconds it took."""
+    table, mapping = folder / f"leads-{last}.csv", folder / "leads.yaml"
+    write_table(table, range(first, last))
+    mapping.write_text(MAPPING)
+    with open_installation(installation.settings, names=["leads"]) as services:
+        report = import_table(
+            "leads",
+            table,
+            load_mapping(mapping),
+            services,
+            actor=DEVELOPMENT_ADMINISTRATOR,
+            zone=UTC,
+            rejects=folder / "rejects.csv",
+        )
+    return report.seconds
+
+
+def _rebuilt(installation: Deployed) -> tuple[float, float]:
+    """Fold all that leads keep; return facts folded per second, and how much memory that took."""
+    with open_installation(installation.settings, names=["leads"]) as (leads,):
+        wanted = leads.service.projections
+        contexts = {context for projection in wanted for context in projection.contexts()}
+        nothing = Company(0, 1).logs
+        sources = {name: leads.log if name == "leads" else nothing[name] for name in contexts}
+        before, began = _memory(), time.perf_counter()
+        reports = rebuild(leads.views_database, wanted, sources)
+        seconds = time.perf_counter() - began
+        return sum(report.facts for report in reports) / seconds, _memory() - before
+
+
+def _memory() -> float:
+    return resident_megabytes(os.getpid())
+
+
+def _figure(name: str, value: float, unit: str, goal: float | None = None) -> Figure:
+    return Figure(name=name, value=value, unit=unit, benchmark="million", goal=goal, better="less")
