@@ -3,42 +3,76 @@
 import logging
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
-import kombu
-import psycopg
 import pytest
 import structlog
 from hypothesis import settings
+
+from tests.servers.found import Servers, absent, found, fresh_database
+from tests.servers.private import Absent, PrivateBroker, PrivatePostgres
 
 settings.register_profile("thorough", deadline=None)  # a busy machine is no defect
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.load_profile("thorough")
 
-POSTGRES = os.environ.get("ANNALS_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
-BROKER = os.environ.get("ANNALS_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
-REQUIRED = os.environ.get("ANNALS_TEST_REQUIRE_SERVERS", "") not in {"", "0"}
-
-
-class Servers(NamedTuple):
-    """Addresses of a PostgreSQL database and a RabbitMQ broker that answer."""
-
-    postgres: str
-    broker: str
-
 
 @pytest.fixture(scope="session")
-def servers() -> Servers:
+def servers() -> Iterator[Servers]:
     """Give the servers; skip without them, or fail when `ANNALS_TEST_REQUIRE_SERVERS` is set."""
     try:
-        psycopg.connect(POSTGRES, connect_timeout=3).close()
-        with kombu.Connection(BROKER, connect_timeout=3) as connection:
-            connection.ensure_connection(max_retries=1, timeout=3)
-    except (psycopg.OperationalError, *kombu.Connection(BROKER).connection_errors) as error:
-        if REQUIRED:
-            pytest.fail(f"PostgreSQL and RabbitMQ are required and do not answer: {error}")
-        pytest.skip(f"PostgreSQL or RabbitMQ does not answer: {error}")
-    return Servers(POSTGRES, BROKER)
+        with found(os.environ) as both:
+            yield both
+    except Absent as error:
+        absent(error)
+
+
+@pytest.fixture
+def postgres_database(servers: Servers) -> Iterator[str]:
+    """Give the URL of an empty database, dropped afterwards."""
+    with fresh_database(servers.postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_of_module() -> Iterator[PrivatePostgres]:
+    """Start a PostgreSQL that only this module's tests use."""
+    try:
+        server = PrivatePostgres()
+    except Absent as error:
+        absent(error)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def private_postgres(postgres_of_module: PrivatePostgres) -> PrivatePostgres:
+    """Give a PostgreSQL that runs, and that a test may stop, kill and start again."""
+    postgres_of_module.start()
+    return postgres_of_module
+
+
+@pytest.fixture(scope="module")
+def broker_of_module() -> Iterator[PrivateBroker]:
+    """Start a RabbitMQ that only this module's tests use."""
+    try:
+        server = PrivateBroker()
+    except Absent as error:
+        absent(error)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def private_broker(broker_of_module: PrivateBroker) -> PrivateBroker:
+    """Give a RabbitMQ that runs, and that a test may stop, kill and start again."""
+    broker_of_module.start()
+    return broker_of_module
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ VIOLATIONS = {
     "worker-runtime": ("shared/chassis/planted.py", "import eventlet"),
     "broker-library": ("gateway/planted.py", "import kombu"),
     "grpc-at-the-edges": ("services/leads/planted.py", "import grpc"),
+    "telemetry-libraries": ("gateway/planted.py", "import prometheus_client"),
     "web-at-the-edges": ("shared/chassis/planted.py", "import fastapi"),
 }
 

@@ -15,8 +15,9 @@ from shared.chassis.catalogue import (
 )
 from shared.chassis.service import Service
 from shared.chassis.shapes import Reaction, whenever
-from shared.events.base import Recorded
+from shared.events.base import Recorded, read_event
 from shared.events.leads import LeadConverted
+from tests.events.samples import golden
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -89,6 +90,16 @@ def test_the_machine_catalogue_marks_personal_fields(document: dict[str, Any]) -
         fields = schemas[event.__name__].get("properties", {})
         marked = {name for name, schema in fields.items() if "x-personal" in schema}
         assert marked == event.personal_fields, event.topic
+
+
+def test_what_a_schema_requires_travels_with_every_fact(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for event in published():
+        whole, least = (sample["stored"] for sample in golden(event)["samples"])
+        for stored in (whole, least):
+            said = read_event(event.topic, stored).model_dump(exclude_none=True)
+            travels = said.keys() - event.personal_fields
+            assert travels >= set(schemas[event.__name__].get("required", ())), event.topic
 
 
 def test_the_command_writes_both_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
