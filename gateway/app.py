@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.routing import Route as HttpRoute
 
 from gateway import problems
@@ -19,6 +20,7 @@ from gateway.channels import Channels
 from gateway.limits import Limited
 from gateway.metrics import Measured, metrics
 from gateway.openapi import document
+from gateway.paths import API, Paths
 from gateway.resource import Operation, Resource
 from shared.chassis.api.contract import PROTO, Contract
 from shared.chassis.api.errors import problem
@@ -83,10 +85,7 @@ def create_app(
         HttpRoute("/healthz", healthz),
         HttpRoute("/readyz", readyz),
         HttpRoute("/metrics", metrics),
-        *(
-            HttpRoute(resource.path, resource)
-            for resource in resources(contracts, channels, timeout=timeout, max_body=max_body)
-        ),
+        Mount(API, Paths(resources(contracts, channels, timeout=timeout, max_body=max_body))),
     ]
     app.add_middleware(Limited, rate=rate)
     app.add_middleware(Measured)

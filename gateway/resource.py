@@ -22,6 +22,7 @@ from gateway.problems import Problem
 from shared.chassis.api.codec import full_reader, texts_writer, writer
 from shared.chassis.api.contract import Contract, Rpc
 from shared.chassis.api.errors import problem, problem_of, status_of, status_of_error
+from shared.chassis.api.form import AS_JSON, is_text
 from shared.chassis.api.route import Route
 from shared.chassis.shapes import Invalid, fresh_id
 
@@ -75,6 +76,7 @@ class Operation:
         self._from_json = writer(rpc.request)
         self._from_texts = texts_writer(rpc.request)
         self._read = full_reader(rpc.response)
+        self._is_versioned = "version" in rpc.response.DESCRIPTOR.fields_by_name
         self._method: Callable[..., Any] | None = None
 
     async def __call__(self, request: Request) -> Response:
@@ -96,17 +98,16 @@ class Operation:
             reply = await self._call(message, metadata)
         except grpc.aio.AioRpcError as error:
             raise Problem(problem_of(self._status(error))) from None
-        return self._response(self._read(reply), metadata)
+        return self._response(reply, metadata)
 
-    async def _call(self, message: Any, metadata: Mapping[str, str]) -> Any:
+    async def _call(self, message: Any, metadata: Mapping[str, str]) -> bytes:
         if self._method is None:
             self._method = self._channels.channel(self._context).unary_unary(
                 self._rpc.path,
                 request_serializer=self._rpc.request.SerializeToString,
-                response_deserializer=self._rpc.response.FromString,
             )
         try:
-            reply = await self._method(
+            reply: bytes = await self._method(
                 message,
                 timeout=self._timeout,
                 metadata=tuple(metadata.items()),
@@ -163,6 +164,7 @@ class Operation:
         if authorization := _header(headers, "Authorization", _BEARER):
             metadata["authorization"] = authorization
         if not self._rpc.changes:
+            metadata[AS_JSON[0]] = AS_JSON[1]
             return metadata
         key = _header(headers, "Idempotency-Key", _PRINTABLE)
         metadata["annals-command-id"] = (
@@ -195,8 +197,14 @@ class Operation:
                 text = f"the {self._context} service failed: {code.name}"
         return status_pb2.Status(code=code.value[0], message=text)
 
-    def _response(self, body: dict[str, Any], metadata: Mapping[str, str]) -> Response:
+    def _response(self, reply: bytes, metadata: Mapping[str, str]) -> Response:
         headers = {"Cache-Control": "no-store"}
+        if is_text(reply):
+            text = reply
+            body = orjson.loads(text) if self._is_versioned else {}
+        else:
+            body = self._read(self._rpc.response.FromString(reply))
+            text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
         if isinstance(version := body.get("version"), int):
             headers["ETag"] = f'"{version}"'
         if self._rpc.changes:
@@ -204,11 +212,7 @@ class Operation:
             headers["Annals-Command-Id"] = metadata["annals-command-id"]
         if "authorization" not in metadata:
             headers["Annals-Warning"] = _ANONYMOUS
-        return Response(
-            orjson.dumps(body, option=orjson.OPT_UTC_Z),
-            media_type="application/json",
-            headers=headers,
-        )
+        return Response(text, media_type="application/json", headers=headers)
 
 
 class Resource:

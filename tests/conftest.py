@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.servers.found import Servers, absent, found, fresh_database
 from tests.servers.private import Absent, PrivateBroker, PrivatePostgres
 
-settings.register_profile("thorough", deadline=None)  # a busy machine is no defect
-settings.register_profile("quick", max_examples=20, deadline=None)
+# A busy machine is no defect; explaining a failure would trace every line of it, many times.
+_PHASES = set(Phase) - {Phase.explain}
+settings.register_profile("thorough", deadline=None, phases=_PHASES)
+settings.register_profile("quick", max_examples=20, deadline=None, phases=_PHASES)
 settings.load_profile("thorough")
 
 

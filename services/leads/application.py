@@ -68,6 +68,7 @@ from services.leads.projections.customer_payments import has_paid
 from services.leads.projections.known_customers import (
     accounts_of,
     is_account,
+    is_known,
 )
 from shared.chassis.application import Application, Work
 from shared.chassis.database import Database
@@ -87,6 +88,8 @@ __all__ = ["LeadsApplication"]
 C = TypeVar("C", bound=Command)
 
 _DEFAULT_RULES = DuplicateRules()
+_OPENED = "converted:{}"
+"""Scope of the ids that callers chose for what conversions open, by kind."""
 
 
 class LeadsApplication(Application):
@@ -295,7 +298,9 @@ class LeadsApplication(Application):
 
         def decide(work: Work) -> str:
             lead = work.load(Lead, command.lead_id)
-            work.record(command.lead_id, lead.convert(command, self._contact_accounts(command)))
+            if events := lead.convert(command, self._contact_accounts(command)):
+                self._take_new_ids(work, command)
+            work.record(command.lead_id, events)
             _strike(work, command.lead_id, lead, HoldingEnd.CONVERTED)
             outcome.update(_made(work.load(Lead, command.lead_id)))
             return command.lead_id
@@ -432,6 +437,25 @@ class LeadsApplication(Application):
             return book_id(command.by.id)
 
         return self.commit(command, decide, lambda: dict(outcome))
+
+    def _take_new_ids(self, work: Work, command: ConvertLead) -> None:
+        """Keep the ids that the caller chose for what is opened; each is used once and for all."""
+        wanted = command.opportunity
+        chosen = {
+            "account": command.account_id,
+            "contact": command.contact_id,
+            "opportunity": wanted.opportunity_id if wanted else None,
+        }
+        for kind, new_id in chosen.items():
+            if new_id is None:
+                continue
+            if holder := work.holder(_OPENED.format(kind), new_id):
+                raise Taken(f"a conversion opened {kind} {new_id} already", holder=holder)
+            work.claim(_OPENED.format(kind), new_id, command.lead_id)
+        with self._read() as views:
+            for party in filter(None, (command.account_id, command.contact_id)):
+                if views is not None and is_known(views, party):
+                    raise Taken(f"{party} exists already; name it as an existing one", holder=party)
 
     def _contact_accounts(self, command: ConvertLead) -> list[str] | None:
         """Return whose contact is attached to; both it and the account must be in the books."""

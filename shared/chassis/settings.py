@@ -127,7 +127,11 @@ class Settings(BaseSettings):
         default=None, description="Password that replaces the one of `ANNALS_DATABASE_URL`."
     )
     database_pool: int = Field(
-        default=8, ge=1, le=500, description="Connections to the database per process and service."
+        default=16,
+        ge=1,
+        le=500,
+        description="Connections to the database that a process keeps per service, opened when "
+        "they are needed.",
     )
     broker_url: BrokerUrl | None = Field(
         default=None,

@@ -36,7 +36,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield process, ready[0]
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 def test_it_answers_once_ready_and_stops_cleanly(
@@ -46,10 +46,10 @@ def test_it_answers_once_ready_and_stops_cleanly(
     assert httpx.get(f"{address}/readyz").status_code == 200
     settled = annals(tmp_path, "lag", "--wait", "10", "--json")
     assert settled.wait(30) == 0
-    settled.communicate()
+    settled.communicate(timeout=60)
     second = annals(tmp_path, "up", "--port", "0", "--grpc-port", "0")
     assert second.wait(30) == 1
-    second.communicate()
+    second.communicate(timeout=60)
     process.send_signal(signal.SIGINT)
     assert process.wait(15) == 0
 

@@ -53,14 +53,14 @@ def test_killing_any_process_at_any_moment_loses_and_doubles_nothing(tmp_path: P
                 assert demo.poll() is None
                 if victim == "demo":
                     demo.kill()
-                    demo.wait()
+                    demo.wait(60)
                     demo = start(settings, output)
                 else:
                     until(partial(kill_child, demo.pid, victim))
             assert demo.wait(PATIENCE) == 0, (tmp_path / "output").read_text()
         finally:
             demo.kill()
-            demo.wait()
+            demo.wait(60)
 
         assert quiescent(services)
         assert_all_said_once(story, services)

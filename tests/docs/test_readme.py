@@ -56,12 +56,15 @@ class Shell:
         assert self._bash.stdout is not None
         self._bash.stdin.write(f"trap 'echo failed' ERR\n{here}\necho; echo the-end\n")
         self._bash.stdin.flush()
-        printed = "".join(iter(self._bash.stdout.readline, "the-end\n"))
+        printed = ""
+        while (line := self._bash.stdout.readline()) != "the-end\n":
+            assert line, ("the shell ended", lines, printed)
+            printed += line
         assert "failed\n" not in printed, (lines, printed)
         return printed
 
     def close(self) -> None:
-        self._bash.communicate()
+        self._bash.communicate(timeout=60)
 
 
 @pytest.mark.slow

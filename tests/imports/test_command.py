@@ -137,7 +137,7 @@ def test_an_import_killed_again_and_again_ends_with_each_row_once(tmp_path: Path
         while _rows(log) < wanted and _runs(process):
             continue
         process.kill()
-        process.wait()
+        process.wait(60)
     done = subprocess.run(command, env=here, cwd=tmp_path, check=True, capture_output=True)
     summary = json.loads(done.stdout)
     assert summary["known"] >= 1501

@@ -28,7 +28,7 @@ from services.leads.domain.refusals import (
 )
 from services.leads.projections.customer_payments import CustomerPayments
 from services.leads.projections.known_customers import CustomerAddresses, KnownCustomers
-from shared.chassis.shapes import Command, Invalid, NotFound, Refused
+from shared.chassis.shapes import Command, Invalid, NotFound, Refused, Taken
 from shared.chassis.testing import NOON, Scenario, recorded, scenario
 from shared.events.base import Event
 from shared.events.leads import (
@@ -83,9 +83,9 @@ CONVERT = ConvertLead(lead_id=LEAD, account_id="account-1", contact_id="contact-
 REVERT = RevertConversion(lead_id=LEAD, reason="wrong company")
 
 
-def lead(*history: Event) -> Scenario[LeadsApplication]:
+def lead(*history: Event, **captured: Any) -> Scenario[LeadsApplication]:
     views = (KnownCustomers, CustomerAddresses, CustomerPayments)
-    return scenario(LeadsApplication, views).given(LEAD, lead_captured(), *history)
+    return scenario(LeadsApplication, views).given(LEAD, lead_captured(**captured), *history)
 
 
 @pytest.mark.capability("LEA-13")
@@ -303,7 +303,7 @@ def test_saying_it_twice_converts_once_and_answers_the_same_ids() -> None:
 
 @pytest.mark.capability("LEA-16")
 def test_a_lead_without_company_becomes_a_person() -> None:
-    done = scenario(LeadsApplication).given(LEAD, lead_captured(company=None), lead_assigned())
+    done = lead(lead_assigned(), company=None)
     [fact] = done.when(CONVERT).then_kinds(LeadConverted).news
     assert isinstance(fact.event, LeadConverted)
     assert fact.event.is_person
@@ -357,6 +357,17 @@ def test_reverting_undoes_exactly_what_the_conversion_opened() -> None:
     done.when(REVERT).then_refused(LeadIsNotConverted)
     done.when(QUALIFY).then_nothing()
     done.when(CONVERT).then_kinds(LeadConverted)
+
+
+@pytest.mark.capability("LEA-16")
+def test_an_id_chosen_for_what_a_conversion_opens_is_used_once() -> None:
+    done = lead(*QUALIFIED).known(recorded(account_opened(phones=None), "account-7"))
+    done.when(ConvertLead(lead_id=LEAD, account_id="account-7")).then_refused(Taken)
+    done.when(CONVERT).then_kinds(LeadConverted)
+    done.when(CONVERT).then_nothing()
+    done.when(REVERT).then_kinds(ConversionReverted)
+    done.when(CONVERT).then_refused(Taken, holder=LEAD)
+    done.when(ConvertLead(lead_id=LEAD, account_id="account-2")).then_kinds(LeadConverted)
 
 
 @pytest.mark.capability("LEA-16")

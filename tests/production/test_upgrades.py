@@ -34,7 +34,7 @@ class Release:
         return self._answer()
 
     def stop(self) -> None:
-        self._process.communicate()
+        self._process.communicate(timeout=60)
 
     def _answer(self) -> str:
         assert self._process.stdout is not None

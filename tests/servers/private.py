@@ -154,7 +154,7 @@ class PrivateServer(ABC):
             process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(60)
 
 
 class PrivatePostgres(PrivateServer):
@@ -288,6 +288,7 @@ class PrivateBroker(PrivateServer):
             env=self.environment(**self._own()),
             cwd=self.folder,
             check=True,
+            timeout=_PATIENCE,
             stdout=subprocess.PIPE,
             user=self._identity.user,
             group=self._identity.group,
@@ -299,7 +300,7 @@ class PrivateBroker(PrivateServer):
         """Kill node and port mapper and delete the folder."""
         if self._mapper is not None:
             self._mapper.kill()
-            self._mapper.wait()
+            self._mapper.wait(60)
         super().remove()
 
     def _own(self) -> Mapping[str, str]:

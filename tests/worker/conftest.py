@@ -79,7 +79,7 @@ class Staff:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.wait(60)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGCONT)

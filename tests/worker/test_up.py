@@ -53,7 +53,7 @@ class Installation:
             yield process
         finally:
             process.terminate()
-            process.wait()
+            process.wait(60)
 
     def answers(self) -> bool:
         try:
@@ -113,7 +113,7 @@ def test_killing_any_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
         for _ in range(15):
             installation.capture(next(numbers))
         supervisor.kill()
-        supervisor.wait()
+        supervisor.wait(60)
         until(lambda: not installation.answers())
     with installation.running():
         expected = sorted(f"Lead {number}" for number in range(next(numbers)))

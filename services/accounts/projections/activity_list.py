@@ -12,6 +12,7 @@ from shared.chassis.shapes import (
     Amount,
     Instant,
     Key,
+    Listed,
     ListQuery,
     NotFound,
     Page,
@@ -177,7 +178,7 @@ class ActivityView(View):
     cost: Decimal | None
     cost_currency: str | None
     remarks: str | None
-    attachments: list[Attachment] | None
+    attachments: Listed[Attachment]
     follow_up_id: str | None
     cancelled_because: str | None
     recorded_by: str

@@ -12,6 +12,7 @@ from shared.chassis.shapes import (
     Amount,
     Instant,
     Key,
+    Listed,
     ListQuery,
     Page,
     Projection,
@@ -125,7 +126,7 @@ class FollowUpView(View):
     duration_minutes: int | None = None
     cost_amount: Decimal | None = None
     cost_currency: str | None = None
-    attachments: list[Attachment] | None = None
+    attachments: Listed[Attachment] = Field(default_factory=list)
     plan_id: str | None = None
     """The planned step it fulfilled."""
     after_id: str | None = None

@@ -28,6 +28,7 @@ __all__ = [
     "address",
     "addresses_among",
     "is_account",
+    "is_known",
 ]
 
 known_customers = Table(
@@ -139,6 +140,11 @@ def accounts_with(connection: Connection, field: str, values: Sequence[str]) -> 
 def is_account(connection: Connection, account_id: str) -> bool:
     """Whether the account is in the books."""
     return bool(_found(connection, account_id).get("is_account"))
+
+
+def is_known(connection: Connection, party_id: str) -> bool:
+    """Whether there is an account or contact of this id in the books."""
+    return bool(_found(connection, party_id))
 
 
 def accounts_of(connection: Connection, contact_id: str) -> list[str] | None:

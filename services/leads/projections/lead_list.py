@@ -29,7 +29,9 @@ from shared.chassis.shapes import (
     Amount,
     Instant,
     Key,
+    Listed,
     ListQuery,
+    Mapped,
     NotFound,
     Page,
     Projection,
@@ -323,7 +325,7 @@ class LeadView(View):
     title: str | None = None
     phones: list[str] = Field(default_factory=list)
     emails: list[str] = Field(default_factory=list)
-    platform_ids: dict[str, str] | None = None
+    platform_ids: Mapped[str] = Field(default_factory=dict)
     address: Address | None = None
     region: str | None = None
     industry: str | None = None
@@ -339,7 +341,7 @@ class LeadView(View):
     channel: str | None = None
     campaign_id: str | None = None
     landing_page: str | None = None
-    utm: dict[str, str] | None = None
+    utm: Mapped[str] = Field(default_factory=dict)
     referrer: str | None = None
     source: str | None = None
     external_id: str | None = None
@@ -352,7 +354,7 @@ class LeadView(View):
     suspected_account_ids: list[str] = Field(default_factory=list)
     score: int | None = None
     grade: str | None = None
-    score_parts: list[ScorePart] | None = None
+    score_parts: Listed[ScorePart] = Field(default_factory=list)
     """Which rule gave how many points, and why."""
     locked: bool
     captured_at: datetime
@@ -395,7 +397,8 @@ def get_lead(query: GetLead, reader: Reader) -> LeadView:
     row = reader.connection.execute(statement).mappings().first()
     if row is None:
         raise NotFound("lead", query.lead_id)
-    return _seen(LeadView.model_validate(dict(row)), hidden_from(reader))
+    lead = LeadView.model_validate(dict(row))
+    return _seen(lead, hidden_from(reader)) if lead.pool_id else lead
 
 
 def list_leads(query: ListLeads, reader: Reader) -> Page[LeadView]:

@@ -20,6 +20,7 @@ from shared.chassis.api.codec import reader, writer
 from shared.chassis.api.contract import PROTO, Contract, Rpc
 from shared.chassis.api.editing import editing_of
 from shared.chassis.api.errors import invalid, status_of, status_of_error
+from shared.chassis.api.form import AS_JSON, answer_of, has_text
 from shared.chassis.api.identity import Identity
 from shared.chassis.api.limits import Allowance, Limits
 from shared.chassis.api.log import log_handler
@@ -189,7 +190,7 @@ def bound(
         name: grpc.unary_unary_rpc_method_handler(
             guarded(rpc, _answerer(rpc, methods[name], opened, rights, limits), door, rights),
             request_deserializer=rpc.request.FromString,
-            response_serializer=rpc.response.SerializeToString,
+            response_serializer=answer_of,
         )
         for name, rpc in contract.rpcs.items()
     }
@@ -303,14 +304,18 @@ def _query(
     question = opened.service.asked[rpc.name]
     read, validate = reader(rpc.request), method.request.__pydantic_validator__.validate_python
     write = writer(rpc.response)
+    key, text = AS_JSON
+    writes_text = has_text(question.view)
 
-    def answer(message: Any, _metadata: Mapping[str, str], actor: Actor) -> Any:
+    def answer(message: Any, metadata: Mapping[str, str], actor: Actor) -> Any:
         try:
             query = limits.paged(validate(read(message)))
         except ValidationError as error:
             raise invalid(error) from None
         sight = rights.sight(actor, rpc.right)
         view = opened.ask(question, query, actor, sight, within=limits.time)
+        if writes_text and metadata.get(key) == text and not sight.hides:
+            return view.__pydantic_serializer__.to_json(view)
         # What is hidden and cannot be empty counts as not set.
         told = view.__pydantic_serializer__.to_python(view, mode="json", exclude_unset=sight.hides)
         return write(told)

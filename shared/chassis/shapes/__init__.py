@@ -24,7 +24,17 @@ from shared.chassis.shapes.errors import (
 from shared.chassis.shapes.ids import derived_id, fresh_id
 from shared.chassis.shapes.policy import Cancel, Later, Policy, Reaction, derived, whenever
 from shared.chassis.shapes.projection import Key, Projection, Row, blank
-from shared.chassis.shapes.query import ListQuery, Page, PastQuery, Query, Question, Reader, View
+from shared.chassis.shapes.query import (
+    Listed,
+    ListQuery,
+    Mapped,
+    Page,
+    PastQuery,
+    Query,
+    Question,
+    Reader,
+    View,
+)
 
 __all__ = [
     "Actor",
@@ -44,6 +54,8 @@ __all__ = [
     "Later",
     "LimitReached",
     "ListQuery",
+    "Listed",
+    "Mapped",
     "NotFound",
     "Page",
     "PastQuery",

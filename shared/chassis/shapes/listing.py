@@ -98,7 +98,9 @@ def listed(
     if query.page_token:
         statement = statement.where(_after(order, _opened(query.page_token, shape, order)))
     statement = statement.order_by(*(key.clause() for key in order)).limit(query.page_size + 1)
-    rows = [dict(row) for row in reader.connection.execute(statement).mappings()]
+    result = reader.connection.execute(statement)
+    names = tuple(result.keys())
+    rows = [dict(zip(names, row, strict=True)) for row in result.all()]
     more = len(rows) > query.page_size
     rows = rows[: query.page_size]
     token = _token([rows[-1][key.column.name] for key in order], shape) if more else None

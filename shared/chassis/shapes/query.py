@@ -6,16 +6,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Connection
 
 from shared.chassis.shapes.blanks import filled
 from shared.chassis.shapes.command import Actor, Request
 from shared.chassis.shapes.guard import Cut, CutConnection, hidden_now
 
-__all__ = ["ListQuery", "Page", "Past", "PastQuery", "Query", "Question", "Reader", "View"]
+__all__ = [
+    "ListQuery",
+    "Listed",
+    "Mapped",
+    "Page",
+    "Past",
+    "PastQuery",
+    "Query",
+    "Question",
+    "Reader",
+    "View",
+]
 
 V = TypeVar("V", bound="View")
+T = TypeVar("T")
+
+Listed = Annotated[list[T], BeforeValidator(lambda rows: [] if rows is None else rows)]
+"""A list in a view; a column that holds none gives an empty one."""
+Mapped = Annotated[dict[str, T], BeforeValidator(lambda found: {} if found is None else found)]
+"""A map in a view; a column that holds none gives an empty one."""
 
 Past = Literal["occurred", "recorded"]
 """Business time, or the time of recording."""
