@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.forms import asked_both_ways
 from tests.acceptance.installation import Installation, installation
 from tests.acceptance.life import START, live
 
@@ -28,3 +29,9 @@ def annals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 )  # fmt: skip
 def test_a_lead_becomes_a_paying_supported_customer(annals: Installation) -> None:
     live(annals)
+
+    # every answer says the same as a message and as the text that the gateway passes on
+    answers = list(asked_both_ways(f"127.0.0.1:{annals.settings.grpc_port}"))
+    for name, message, text in answers:
+        assert message == text, name
+    assert len({name for name, _, _ in answers}) > 50
