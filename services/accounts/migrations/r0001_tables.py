@@ -59,7 +59,7 @@ def upgrade() -> None:
     op.create_index("account_list_by_lifecycle", "account_list", ["lifecycle", "opened_at"])
     op.create_index("account_list_by_name", "account_list", ["name"])
     op.create_index("account_list_by_number", "account_list", ["number"])
-    op.create_index("account_list_by_opened_at", "account_list", ["opened_at"])
+    op.create_index("account_list_by_opened_at", "account_list", ["opened_at", "account_id"])
     op.create_index("account_list_by_owner", "account_list", ["owner_id", "opened_at"])
     op.create_index("account_list_by_parent", "account_list", ["parent_id"])
     op.create_table(
@@ -106,7 +106,7 @@ def upgrade() -> None:
     )
     op.create_index("activity_list_by_account", "activity_list", ["account_id", "at"])
     op.create_index("activity_list_by_employee", "activity_list", ["employee_id", "at"])
-    op.create_index("activity_list_by_moment", "activity_list", ["at"])
+    op.create_index("activity_list_by_moment", "activity_list", ["at", "activity_id"])
     op.create_index("activity_list_by_status", "activity_list", ["status", "due_at"])
     op.create_table(
         "contact_links",
@@ -151,7 +151,7 @@ def upgrade() -> None:
         sa.Column("changed_by", sa.String(collation="C"), nullable=False),
         sa.PrimaryKeyConstraint("contact_id", name="contact_list_pkey"),
     )
-    op.create_index("contact_list_by_added_at", "contact_list", ["added_at"])
+    op.create_index("contact_list_by_added_at", "contact_list", ["added_at", "contact_id"])
     op.create_index("contact_list_by_name", "contact_list", ["name"])
     op.create_index("contact_list_by_superior", "contact_list", ["reports_to_id"])
     op.create_table(

@@ -115,7 +115,7 @@ account_list = Table(
     Index("account_list_by_owner", "owner_id", "opened_at"),
     Index("account_list_by_parent", "parent_id"),
     Index("account_list_by_lifecycle", "lifecycle", "opened_at"),
-    Index("account_list_by_opened_at", "opened_at"),
+    Index("account_list_by_opened_at", "opened_at", "account_id"),
 )
 
 

@@ -76,7 +76,7 @@ activity_list = Table(
     Index("activity_list_by_account", "account_id", "at"),
     Index("activity_list_by_employee", "employee_id", "at"),
     Index("activity_list_by_status", "status", "due_at"),
-    Index("activity_list_by_moment", "at"),
+    Index("activity_list_by_moment", "at", "activity_id"),
 )
 
 

@@ -88,7 +88,7 @@ contact_list = Table(
     Column("changed_at", Instant, nullable=False),
     Column("changed_by", String, nullable=False),
     Index("contact_list_by_name", "name"),
-    Index("contact_list_by_added_at", "added_at"),
+    Index("contact_list_by_added_at", "added_at", "contact_id"),
     Index("contact_list_by_superior", "reports_to_id"),
 )
 

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("contract_id", name="contracts_pkey"),
     )
     op.create_index("contracts_by_account", "contracts", ["account_id", "drafted_at"])
+    op.create_index("contracts_by_drafted_at", "contracts", ["drafted_at", "contract_id"])
     op.create_index("contracts_by_opportunity", "contracts", ["opportunity_id"])
     op.create_index("contracts_by_owner", "contracts", ["owner_id", "status"])
     op.create_index("contracts_by_status", "contracts", ["status", "drafted_at"])
@@ -134,6 +135,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("invoice_id", name="invoices_pkey"),
     )
     op.create_index("invoices_by_account", "invoices", ["account_id", "applied_at"])
+    op.create_index("invoices_by_applied_at", "invoices", ["applied_at", "invoice_id"])
     op.create_index("invoices_by_contract", "invoices", ["contract_id"])
     op.create_index("invoices_by_number", "invoices", ["number"])
     op.create_index("invoices_by_status", "invoices", ["status", "due_on"])
@@ -177,7 +179,7 @@ def upgrade() -> None:
     )
     op.create_index("payments_by_account", "payments", ["account_id", "value_date"])
     op.create_index("payments_by_contract", "payments", ["contract_id"])
-    op.create_index("payments_by_value_date", "payments", ["value_date"])
+    op.create_index("payments_by_value_date", "payments", ["value_date", "payment_id"])
     op.create_table(
         "postings",
         sa.Column("posting_id", sa.String(collation="C"), nullable=False),
@@ -198,7 +200,9 @@ def upgrade() -> None:
     )
     op.create_index("postings_by_account", "postings", ["account_id", "value_date"])
     op.create_index("postings_by_ledger_account", "postings", ["ledger_account", "currency"])
-    op.create_index("postings_by_value_date", "postings", ["value_date"])
+    op.create_index(
+        "postings_by_value_date", "postings", ["value_date", "posted_at", "posting_id", "line"]
+    )
     op.create_table(
         "role_rights",
         sa.Column("role", sa.String(collation="C"), nullable=False),

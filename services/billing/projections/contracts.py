@@ -86,6 +86,7 @@ contracts = Table(
     Column("external_id", String),
     Column("drafted_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Index("contracts_by_drafted_at", "drafted_at", "contract_id"),
     Index("contracts_by_account", "account_id", "drafted_at"),
     Index("contracts_by_status", "status", "drafted_at"),
     Index("contracts_by_owner", "owner_id", "status"),

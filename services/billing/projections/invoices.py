@@ -90,6 +90,7 @@ invoices = Table(
     Column("source", String),
     Column("external_id", String),
     Column("applied_at", Instant, nullable=False),
+    Index("invoices_by_applied_at", "applied_at", "invoice_id"),
     Index("invoices_by_account", "account_id", "applied_at"),
     Index("invoices_by_contract", "contract_id"),
     Index("invoices_by_status", "status", "due_on"),

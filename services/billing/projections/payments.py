@@ -71,7 +71,7 @@ payments = Table(
     Column("recorded_at", Instant, nullable=False),
     Index("payments_by_account", "account_id", "value_date"),
     Index("payments_by_contract", "contract_id"),
-    Index("payments_by_value_date", "value_date"),
+    Index("payments_by_value_date", "value_date", "payment_id"),
 )
 
 

@@ -43,7 +43,7 @@ postings = Table(
     Column("posted_at", Instant, nullable=False),
     Index("postings_by_account", "account_id", "value_date"),
     Index("postings_by_ledger_account", "ledger_account", "currency"),
-    Index("postings_by_value_date", "value_date"),
+    Index("postings_by_value_date", "value_date", "posted_at", "posting_id", "line"),
 )
 
 

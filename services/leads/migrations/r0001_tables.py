@@ -125,7 +125,7 @@ def upgrade() -> None:
         sa.Column("grade", sa.String(collation="C")),
         sa.Column("score_parts", sa.JSON()),
         sa.Column("locked", sa.Boolean(), nullable=False),
-        sa.Column("captured_at", sa.DateTime(timezone=True)),
+        sa.Column("captured_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True)),
         sa.Column("assigned_at", sa.DateTime(timezone=True)),
         sa.Column("follow_ups", sa.BigInteger(), nullable=False),
@@ -142,11 +142,11 @@ def upgrade() -> None:
         sa.Column("opportunity_id", sa.String(collation="C")),
         sa.PrimaryKeyConstraint("lead_id", name="leads_pkey"),
     )
-    op.create_index("ix_leads_captured_at", "leads", ["captured_at"])
     op.create_index("ix_leads_changed_at", "leads", ["changed_at"])
     op.create_index("ix_leads_owner_id", "leads", ["owner_id"])
     op.create_index("ix_leads_pool_id", "leads", ["pool_id"])
     op.create_index("ix_leads_status", "leads", ["status"])
+    op.create_index("leads_by_captured_at", "leads", ["captured_at", "lead_id"])
     op.create_table(
         "pools",
         sa.Column("pool_id", sa.String(collation="C"), nullable=False),

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Date,
+    Index,
     Integer,
     MetaData,
     String,
@@ -114,7 +115,7 @@ leads = Table(
     Column("grade", String),
     Column("score_parts", JSON),
     Column("locked", Boolean, nullable=False),
-    Column("captured_at", Instant, index=True),
+    Column("captured_at", Instant, nullable=False),
     Column("changed_at", Instant, index=True),
     Column("assigned_at", Instant),
     Column("follow_ups", Integer, nullable=False),
@@ -129,6 +130,7 @@ leads = Table(
     Column("account_id", String),
     Column("contact_id", String),
     Column("opportunity_id", String),
+    Index("leads_by_captured_at", "captured_at", "lead_id"),
 )
 
 _COLUMNS = {column.name: None for column in leads.columns}

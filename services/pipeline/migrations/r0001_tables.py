@@ -62,7 +62,9 @@ def upgrade() -> None:
     )
     op.create_index("opportunity_list_by_account", "opportunity_list", ["account_id", "opened_at"])
     op.create_index("opportunity_list_by_name", "opportunity_list", ["name"])
-    op.create_index("opportunity_list_by_opened_at", "opportunity_list", ["opened_at"])
+    op.create_index(
+        "opportunity_list_by_opened_at", "opportunity_list", ["opened_at", "opportunity_id"]
+    )
     op.create_index("opportunity_list_by_owner", "opportunity_list", ["owner_id", "opened_at"])
     op.create_index(
         "opportunity_list_by_stage", "opportunity_list", ["status", "stage", "opened_at"]
@@ -140,7 +142,7 @@ def upgrade() -> None:
         sa.Column("superseded_by_id", sa.String(collation="C")),
         sa.PrimaryKeyConstraint("quote_id", name="quote_list_pkey"),
     )
-    op.create_index("quote_list_by_drafted_at", "quote_list", ["drafted_at"])
+    op.create_index("quote_list_by_drafted_at", "quote_list", ["drafted_at", "quote_id"])
     op.create_index("quote_list_by_number", "quote_list", ["number"])
     op.create_index("quote_list_by_opportunity", "quote_list", ["opportunity_id", "drafted_at"])
     op.create_index("quote_list_by_status", "quote_list", ["status", "valid_until"])

@@ -106,7 +106,7 @@ opportunity_list = Table(
     Index("opportunity_list_by_owner", "owner_id", "opened_at"),
     Index("opportunity_list_by_stage", "status", "stage", "opened_at"),
     Index("opportunity_list_by_stall", "status", "stalls_at"),
-    Index("opportunity_list_by_opened_at", "opened_at"),
+    Index("opportunity_list_by_opened_at", "opened_at", "opportunity_id"),
     Index("opportunity_list_by_name", "name"),
 )
 

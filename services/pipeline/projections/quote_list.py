@@ -86,7 +86,7 @@ quote_list = Table(
     Column("superseded_by_id", String),
     Index("quote_list_by_opportunity", "opportunity_id", "drafted_at"),
     Index("quote_list_by_status", "status", "valid_until"),
-    Index("quote_list_by_drafted_at", "drafted_at"),
+    Index("quote_list_by_drafted_at", "drafted_at", "quote_id"),
     Index("quote_list_by_number", "number"),
 )
 

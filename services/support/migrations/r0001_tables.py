@@ -150,7 +150,7 @@ def upgrade() -> None:
     op.create_index("tickets_by_account", "tickets", ["account_id", "opened_at"])
     op.create_index("tickets_by_employee", "tickets", ["employee_id", "status"])
     op.create_index("tickets_by_number", "tickets", ["number"])
-    op.create_index("tickets_by_opening", "tickets", ["opened_at"])
+    op.create_index("tickets_by_opening", "tickets", ["opened_at", "ticket_id"])
     op.create_index("tickets_by_status", "tickets", ["status", "opened_at"])
     op.create_table(
         "unit_tree",

@@ -99,7 +99,7 @@ tickets = Table(
     Index("tickets_by_account", "account_id", "opened_at"),
     Index("tickets_by_employee", "employee_id", "status"),
     Index("tickets_by_status", "status", "opened_at"),
-    Index("tickets_by_opening", "opened_at"),
+    Index("tickets_by_opening", "opened_at", "ticket_id"),
     Index("tickets_by_number", "number"),
 )
 

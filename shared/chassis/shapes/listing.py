@@ -33,6 +33,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
 )
 from sqlalchemy.sql import Select
 
@@ -113,7 +114,8 @@ class _SortKey(NamedTuple):
 
     def clause(self) -> ColumnElement[Any]:
         ordered = desc(self.column) if self.descending else asc(self.column)
-        return ordered.nulls_last()  # type: ignore[no-any-return]
+        # Said only where it matters: PostgreSQL's indexes keep empty values elsewhere.
+        return ordered.nulls_last() if self.column.nullable else ordered
 
 
 def _order(text: str, columns: Mapping[str, Any]) -> list[_SortKey]:
@@ -134,7 +136,10 @@ def _order(text: str, columns: Mapping[str, Any]) -> list[_SortKey]:
 
 
 def _after(order: Sequence[_SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition "comes after these values", empty values last in either direction."""
+    """Return the condition "comes after these values", empty values last in either direction.
+
+    What the first key alone says stands before it by itself, for an index to begin there.
+    """
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for key, value in zip(order, values, strict=True):
@@ -144,11 +149,21 @@ def _after(order: Sequence[_SortKey], values: Sequence[Any]) -> ColumnElement[bo
             same = column.is_(None)
         else:
             there = literal(value, column.type)
-            beyond = or_(column < there if key.descending else column > there, column.is_(None))
+            beyond = column < there if key.descending else column > there
+            beyond = or_(beyond, column.is_(None)) if column.nullable else beyond
             same = column == there
         alternatives.append(and_(*equal, beyond))
         equal.append(same)
-    return or_(*alternatives)
+    return and_(_from(order[0], values[0]), or_(*alternatives))
+
+
+def _from(key: _SortKey, value: Any) -> ColumnElement[bool]:
+    """Return the condition that a key's column does not come before a value."""
+    column = key.column
+    if column.nullable or value is None:
+        return true()
+    there = literal(value, column.type)
+    return column <= there if key.descending else column >= there  # type: ignore[no-any-return]
 
 
 def _token(values: Sequence[Any], shape: str) -> str:
