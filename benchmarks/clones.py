@@ -20,6 +20,8 @@ _FIRST = "000000"
 _OPENING = ("bench-0-0", "bench-0-1")
 """The commands that make an account of everybody."""
 _APART = timedelta(minutes=7)
+_SPREAD = 10_000
+"""Customers after whom the days begin anew."""
 
 
 class _Told(NamedTuple):
@@ -37,7 +39,7 @@ class _Told(NamedTuple):
             position=position,
             stream_id=recorded.stream_id.replace(_FIRST, name),
             event=event,
-            occurred_at=recorded.occurred_at + number * _APART,
+            occurred_at=recorded.occurred_at + number % _SPREAD * _APART,
             command_id=command_id,
             correlation_id=command_id,
         )

@@ -8,7 +8,7 @@ from services.leads.commands import Statement
 from services.leads.domain.duplicates import DuplicateRules, Origin, Statable, UniqueKey
 from services.leads.domain.lead import Lead
 from services.leads.domain.profile import checked_statement
-from services.leads.projections.known_customers import accounts_with, address, addresses_among
+from services.leads.projections.known_customers import accounts_with, address
 from shared.chassis.application import Work
 from shared.chassis.database import Database
 from shared.chassis.shapes import Refused
@@ -43,7 +43,7 @@ class Known:
         wanted = {address(field, value) for value in values}
         foreseen: _Addresses | None = self._work.foreseen.get(_Addresses)
         if foreseen is None or not wanted <= foreseen.asked:
-            foreseen = _Addresses(wanted, addresses_among(self._views.fetch, wanted))
+            foreseen = _Addresses(wanted, _known_among(self._views, wanted))
         if foreseen.known.isdisjoint(wanted):
             return set()
         with self._views.read() as connection:
@@ -86,4 +86,14 @@ def foresee(
         addresses.update(address(field, value) for field, value in made.addresses())
     work.look_up(places)
     if views is not None:
-        work.foreseen[_Addresses] = _Addresses(addresses, addresses_among(views.fetch, addresses))
+        work.foreseen[_Addresses] = _Addresses(addresses, _known_among(views, addresses))
+
+
+def _known_among(views: Database, addresses: Iterable[str]) -> set[str]:
+    """Return those of many addresses under which somebody is or was reached."""
+    wanted = sorted(addresses)
+    if not wanted:
+        return set()
+    listed, among = views.among(["address"], wanted)
+    query = f"SELECT address FROM customer_addresses WHERE {listed}"  # noqa: S608 - names from the code
+    return {address for (address,) in views.fetch(query, among)}

@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
     TimeoutError,  # noqa: A004 - of a pool whose connections are all in use
 )
 
+from shared.chassis.arrays import texts
 from shared.chassis.lock import KEEPALIVE, AdvisoryLock, Lock
 
 __all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
@@ -140,6 +141,15 @@ class Database(ABC):
         return self._fetch(statement, values, repeatable=repeatable)
 
     @abstractmethod
+    def among(self, columns: Sequence[str], *values: Sequence[str]) -> tuple[str, list[Any]]:
+        """Return the condition that columns have one of many texts, for `fetch`, and its values.
+
+        Args:
+            columns: their names.
+            values: of each column; those at the same place belong together.
+        """
+
+    @abstractmethod
     def lock(self, name: str) -> "Lock":
         """Return a lock that one holder at most has, over all processes on this database.
 
@@ -250,6 +260,14 @@ class _SQLite(Database):
         finally:
             self._idle.append(raw)
 
+    def among(self, columns: Sequence[str], *values: Sequence[str]) -> tuple[str, list[Any]]:
+        if len(columns) == 1:
+            return f"{columns[0]} IN ({','.join('?' * len(values[0]))})", list(values[0])
+        mark = f"({','.join('?' * len(columns))})"
+        marks = ",".join([mark] * len(values[0]))
+        listed = [value for row in zip(*values, strict=True) for value in row]
+        return f"({','.join(columns)}) IN (VALUES {marks})", listed
+
     def lock(self, name: str) -> "Lock":
         return Lock()
 
@@ -313,6 +331,14 @@ class _Postgres(Database):
             pooled.close()
         with closing(self.engine.raw_connection()) as fresh:  # its connection was lost meanwhile
             return _rows(fresh.driver_connection, statement, values)
+
+    def among(self, columns: Sequence[str], *values: Sequence[str]) -> tuple[str, list[Any]]:
+        # One parameter however many there are: the statement stays the same and is prepared once.
+        arrays: list[Any] = [texts(some) for some in values]
+        if len(columns) == 1:
+            return f"{columns[0]} = ANY(?)", arrays
+        marks = ",".join("?" * len(columns))
+        return f"({','.join(columns)}) IN (SELECT * FROM unnest({marks}))", arrays  # noqa: S608 - only marks
 
     def lock(self, name: str) -> "Lock":
         url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

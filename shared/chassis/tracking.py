@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, select
 
+from shared.chassis.arrays import texts
 from shared.chassis.database import alone, short
 
 __all__ = ["advance", "advance_all", "create", "forget", "hold", "position", "positions"]
@@ -24,6 +25,12 @@ tracking = Table(
 
 _MOVE = (
     "INSERT INTO tracking (consumer, context, position) VALUES (?, ?, ?) "
+    "ON CONFLICT (consumer, context) DO UPDATE SET position = excluded.position"
+)
+
+
+_MOVE_ALL = (
+    "INSERT INTO tracking (consumer, context, position) SELECT unnest(?), ?, ? "
     "ON CONFLICT (consumer, context) DO UPDATE SET position = excluded.position"
 )
 
@@ -72,7 +79,11 @@ def advance(connection: Connection, consumer: str, context: str, to: int) -> Non
 
 def advance_all(connection: Connection, consumers: Collection[str], context: str, to: int) -> None:
     """Set the tracked positions of several consumers of one context at once."""
-    if consumers:
+    if not consumers:
+        return
+    if connection.dialect.name == "postgresql":
+        short(connection, _MOVE_ALL, (texts(list(consumers)), context, to))
+    else:
         short(connection, _MOVE, *((consumer, context, to) for consumer in consumers))
 
 

@@ -1,6 +1,6 @@
 """Known customers: under which phones and mail addresses accounts and their people are reached."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, MetaData, String, Table, bindparam, select
@@ -26,7 +26,6 @@ __all__ = [
     "accounts_of",
     "accounts_with",
     "address",
-    "addresses_among",
     "is_account",
     "is_known",
 ]
@@ -105,18 +104,6 @@ class CustomerAddresses(Projection):
 def address(field: str, value: str) -> str:
     """Return the key under which one of the `phones` or case-folded `emails` is known."""
     return f"{field}:{value}"
-
-
-def addresses_among(
-    fetch: Callable[[str, Sequence[Any]], list[Any]], addresses: Iterable[str]
-) -> set[str]:
-    """Return those of many addresses under which somebody is or was reached."""
-    wanted = sorted(addresses)
-    if not wanted:
-        return set()
-    marks = ",".join("?" * len(wanted))
-    query = f"SELECT address FROM customer_addresses WHERE address IN ({marks})"  # noqa: S608 - only marks
-    return {address for (address,) in fetch(query, wanted)}
 
 
 def accounts_with(connection: Connection, field: str, values: Sequence[str]) -> set[str]:

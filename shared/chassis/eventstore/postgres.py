@@ -8,9 +8,9 @@ import orjson
 import psycopg
 from psycopg import errors
 
+from shared.chassis.arrays import bigints, blobs, texts
 from shared.chassis.database import Database
 from shared.chassis.eventstore import schema
-from shared.chassis.eventstore.arrays import bigints, blobs, texts
 from shared.chassis.eventstore.recorder import (
     AnsweredCommand,
     Append,

@@ -71,7 +71,7 @@ class TableRecorder(LogRecorder):
             query += " AND position <= ?"
             values.append(stop)
         if topics:
-            listed, among = self._among("topic", topics)
+            listed, among = self.database.among(["topic"], topics)
             query += f" AND {listed}"
             values.extend(among)
         query += " ORDER BY position LIMIT ?"
@@ -91,7 +91,7 @@ class TableRecorder(LogRecorder):
         """Return those of many streams that exist."""
         found: set[str] = set()
         for start in range(0, len(stream_ids), _AT_ONCE):
-            listed, among = self._among("stream_id", stream_ids[start : start + _AT_ONCE])
+            listed, among = self.database.among(["stream_id"], stream_ids[start : start + _AT_ONCE])
             query = f"SELECT stream_id FROM events WHERE version = 1 AND {listed}"  # noqa: S608
             found.update(stream_id for (stream_id,) in self.database.fetch(query, among))
         return found
@@ -106,11 +106,9 @@ class TableRecorder(LogRecorder):
         found: dict[tuple[str, str], str] = {}
         for start in range(0, len(places), _AT_ONCE):
             some = places[start : start + _AT_ONCE]
-            marks = ", ".join(["(?, ?)"] * len(some))
-            rows = self.database.fetch(
-                f"SELECT scope, key, stream_id FROM claims WHERE (scope, key) IN (VALUES {marks})",  # noqa: S608 - only marks
-                [value for place in some for value in place],
-            )
+            listed, among = self.database.among(("scope", "key"), *zip(*some, strict=True))
+            query = f"SELECT scope, key, stream_id FROM claims WHERE {listed}"  # noqa: S608 - names from the code
+            rows = self.database.fetch(query, among)
             found |= {(scope, key): stream_id for scope, key, stream_id in rows}
         return found
 
@@ -119,7 +117,7 @@ class TableRecorder(LogRecorder):
         found = {}
         for start in range(0, len(command_ids), _AT_ONCE):
             some = command_ids[start : start + _AT_ONCE]
-            listed, among = self._among("command_id", some)
+            listed, among = self.database.among(["command_id"], some)
             rows = self.database.fetch(
                 "SELECT command_id, stream_id, version, position, outcome FROM answers "  # noqa: S608
                 f"WHERE {listed}",
@@ -137,16 +135,10 @@ class TableRecorder(LogRecorder):
 
     def select_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped keys of those who have or had one; empty when destroyed."""
-        listed, among = self._among("subject", subjects)
+        listed, among = self.database.among(["subject"], subjects)
         return dict(
             self.database.fetch(f"SELECT subject, wrapped FROM subject_keys WHERE {listed}", among)  # noqa: S608
         )
-
-    def _among(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
-        """Return the condition that a column has one of the values, and what to fill in."""
-        if self.database.dialect == "sqlite":
-            return f"{column} IN ({','.join('?' * len(values))})", values
-        return f"{column} = ANY(?)", [list(values)]
 
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         rows = self.database.fetch(query, values)

@@ -99,21 +99,23 @@ class Subscription:
     def deliver(self, *messages: Message) -> None:
         """Take messages in the order they came; when this returns, they may be acknowledged.
 
-        Those that continue each other are applied at once. One that cannot be read is parked and
-        what it may have carried is pulled. When this raises one of `WAITING`, the messages are no
+        Those of one context that continue each other are applied at once; between contexts there is
+        no order. One that cannot be read is parked and what it may have carried is pulled. When this raises one of `WAITING`, the messages are no
         longer needed either: the contexts they speak of have to be caught up with later.
         """
-        joined: Slice | None = None
+        joined: dict[str, Slice] = {}
         for message in messages:
             received = self._read(message)
             if received is None:
                 continue
-            longer = joined and joined.followed_by(received)
-            if joined and not longer:
-                self.receive(joined)
-            joined = longer or received
-        if joined:
-            self.receive(joined)
+            before = joined.get(received.context)
+            longer = before and before.followed_by(received)
+            if before and (not longer or len(longer.facts) > _MOST):
+                self.receive(before)
+                longer = None
+            joined[received.context] = longer or received
+        for each in joined.values():
+            self.receive(each)
 
     def _read(self, message: Message) -> Slice | None:
         headers, body = message
@@ -408,6 +410,8 @@ class Subscription:
 
 
 _BEHIND = "behind an earlier letter"
+_MOST = 1024
+"""Facts of several messages that are applied at once."""
 
 
 def _stream_lane(fact: Fact) -> str:

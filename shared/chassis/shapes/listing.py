@@ -115,7 +115,7 @@ class _SortKey(NamedTuple):
     def clause(self) -> ColumnElement[Any]:
         ordered = desc(self.column) if self.descending else asc(self.column)
         # Said only where it matters: PostgreSQL's indexes keep empty values elsewhere.
-        return ordered.nulls_last() if self.column.nullable else ordered
+        return ordered.nulls_last() if self.column.nullable else ordered  # type: ignore[no-any-return]
 
 
 def _order(text: str, columns: Mapping[str, Any]) -> list[_SortKey]:
@@ -163,7 +163,7 @@ def _from(key: _SortKey, value: Any) -> ColumnElement[bool]:
     if column.nullable or value is None:
         return true()
     there = literal(value, column.type)
-    return column <= there if key.descending else column >= there  # type: ignore[no-any-return]
+    return column <= there if key.descending else column >= there
 
 
 def _token(values: Sequence[Any], shape: str) -> str:

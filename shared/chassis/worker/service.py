@@ -34,10 +34,9 @@ def worker_service(delivery: Delivery, broker: Broker) -> type:
         broker: through which facts travel.
     """
     opened = delivery.opened
-    members: dict[str, Any] = {
-        "name": f"{opened.name}.worker",
-        "relay": Relaying(opened.log, broker),
-    }
+    members: dict[str, Any] = {"name": f"{opened.name}.worker"}
+    if opened.application is not None:  # without commands there are no facts to pass on
+        members["relay"] = Relaying(opened.log, broker)
     for subscription in delivery.subscriptions:
         method = subscription.name.rpartition(".")[2]
         members[method] = subscribed(subscription, broker)(_deliver_to(subscription))
