@@ -100,8 +100,9 @@ class Subscription:
         """Take messages in the order they came; when this returns, they may be acknowledged.
 
         Those of one context that continue each other are applied at once; between contexts there is
-        no order. One that cannot be read is parked and what it may have carried is pulled. When this raises one of `WAITING`, the messages are no
-        longer needed either: the contexts they speak of have to be caught up with later.
+        no order. One that cannot be read is parked and what it may have carried is pulled. When
+        this raises one of `WAITING`, the messages are no longer needed either: the contexts they
+        speak of have to be caught up with later.
         """
         joined: dict[str, Slice] = {}
         for message in messages:
