@@ -122,6 +122,7 @@ def test_what_is_wrong_ends_with_2_and_is_said(
 
 
 @pytest.mark.slow
+@pytest.mark.capability("PLT-08")
 def test_an_import_killed_again_and_again_ends_with_each_row_once(tmp_path: Path) -> None:
     rows = [f"{n},2024-01-01,Lead {n},,lead{n}@example.org.cn" for n in range(3000)]
     (tmp_path / "leads.csv").write_text(HEADER + "\n".join(rows) + "\n")

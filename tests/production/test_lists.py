@@ -58,7 +58,6 @@ def plan(opened: OpenService, name: str, **fields: Any) -> str:
     return "\n".join(line for (line,) in rows)
 
 
-@pytest.mark.capability("PLT-08")
 def test_a_page_is_read_off_an_index(opened: OpenService) -> None:
     for name in GROWING[opened.name]:
         assert issubclass(opened.service.asked[name].query, ListQuery)

@@ -119,6 +119,14 @@ class PrivateServer(ABC):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def give(self, name: str, content: bytes) -> Path:
+        """Put a file into its folder that only it can read; return its path."""
+        path = self.folder / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        self._identity.own(path)
+        return path
+
     def last_words(self) -> str:
         """Return the end of what it wrote."""
         return self.output.read_text(errors="replace")[-2000:] if self.output.exists() else ""
@@ -316,7 +324,7 @@ class PrivateBroker(PrivateServer):
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONF_ENV_FILE": empty,
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "own"),  # .conf, if there is one
             "RABBITMQ_CONFIG_FILES": str(self.folder / "none.d"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "none.config"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(self.folder / "config"),
