@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -177,7 +177,7 @@ class _SQLite(Database):
     def __init__(self, path: Path | None, *, durable: bool) -> None:
         arguments: dict[str, Any] = {
             "connect_args": {"isolation_level": None, "timeout": 30, "check_same_thread": False},
-            **_JSON,
+            **_json(_from_json),
         }
         if path is None:
             engine = create_engine("sqlite://", poolclass=StaticPool, **arguments)
@@ -296,9 +296,9 @@ class _Postgres(Database):
             pool_timeout=_PATIENCE,
             pool_use_lifo=True,
             pool_reset_on_return=None,
-            **_JSON,
+            **_json(orjson.loads),
         )
-        event.listen(engine, "connect", _read_committed)
+        event.listen(engine, "connect", _session)
         event.listen(engine, "checkout", _refuse_stale)
         _begin_by_option(engine)
         super().__init__(engine)
@@ -409,9 +409,14 @@ def _begin_by_option(engine: Engine) -> None:
             raw.execute(statement, prepare=False)
 
 
-def _read_committed(raw: psycopg.Connection[Any], _record: object) -> None:
-    """Have single statements see what was committed before them, whatever the server's default."""
-    raw.execute("SET default_transaction_isolation TO 'read committed'", prepare=False)
+def _session(raw: psycopg.Connection[Any], _record: object) -> None:
+    """Say what must not depend on the server's defaults.
+
+    Single statements see what was committed before them, and moments come in UTC.
+    """
+    raw.execute(
+        "SET default_transaction_isolation TO 'read committed'; SET TIME ZONE 'UTC'", prepare=False
+    )
 
 
 def _refuse_stale(raw: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
@@ -441,7 +446,8 @@ def _from_json(stored: Any) -> Any:
         raise
 
 
-_JSON: dict[str, Any] = {
-    "json_serializer": lambda value: orjson.dumps(value).decode(),
-    "json_deserializer": _from_json,
-}
+def _json(deserializer: Callable[[Any], Any]) -> dict[str, Any]:
+    return {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": deserializer,
+    }

@@ -109,9 +109,11 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read back an aware UTC moment."""
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
         return instant_of(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Take PostgreSQL's moments as they come: its sessions are told to speak UTC."""
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
 class month_of(FunctionElement[str]):  # noqa: N801 - reads as the function it is
