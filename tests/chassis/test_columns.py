@@ -1,7 +1,7 @@
 """Money stays exact and times stay aware, whatever is added up or compared."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -112,11 +112,3 @@ def test_nothing_stays_nothing(database: Database) -> None:
     with database.transaction() as connection:
         assert kept(connection, "amount", [None]) == [None]
         assert kept(connection, "at", [None]) == [None]
-
-
-def test_what_another_database_gives_becomes_utc() -> None:
-    noon = datetime(2024, 1, 1, 20, tzinfo=timezone(timedelta(hours=8)))
-    read = Instant().process_result_value(noon, DIALECTS[1])
-    assert read == datetime(2024, 1, 1, 12, tzinfo=UTC)
-    assert read is not None
-    assert read.tzinfo is UTC

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from shared.chassis.database import OUTAGE, Database, short
+from shared.chassis.shapes import Instant
 
 pytestmark = [pytest.mark.capability("PLT-01"), pytest.mark.servers]
 
@@ -86,6 +88,21 @@ def test_a_commit_waits_for_the_disk_where_it_must(
         assert short(connection, "SHOW synchronous_commit") == [(said,)]
         assert short(connection, "SHOW transaction_isolation") == [("read committed",)]
     assert database.fetch("SHOW synchronous_commit") == [("on",)]
+
+
+def test_moments_come_in_utc_wherever_the_server_is(postgres_database: str) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone TO %L', "
+            "current_database(), 'Asia/Shanghai'); END $$"
+        )
+    database = Database.postgres(postgres_database, pool=1)
+    with database.read() as reading:
+        evening = text("SELECT timestamptz '2024-01-01 20:00+08' AS at").columns(at=Instant)
+        (found,) = reading.execute(evening).scalars()
+    database.close()
+    assert found == datetime(2024, 1, 1, 12, tzinfo=UTC)
+    assert found.tzinfo is UTC
 
 
 def test_marks_and_percents_mean_what_they_mean_on_sqlite(database: Database) -> None:
