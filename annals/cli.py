@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,10 +21,13 @@ from shared.chassis.messaging.lag import lag as lags
 from shared.chassis.messaging.lag import quiescent, relay_lag
 from shared.chassis.messaging.parking import Letter
 from shared.chassis.messaging.subscription import Subscription
-from shared.chassis.projections.rebuild import CannotFold, Rebuilt, rebuild
+from shared.chassis.projections.rebuild import CannotFold, Rebuilt, Source, rebuild
 from shared.chassis.service import OpenService
 from shared.chassis.settings import Mode, Settings
-from shared.chassis.shapes import Projection
+from shared.chassis.shapes import Projection, Unavailable
+
+if TYPE_CHECKING:
+    from shared.chassis.api.distant import Distant
 
 __all__ = ["app", "main"]
 
@@ -205,11 +208,11 @@ def lag(
     `annals lag --max-seconds 30 --json`
     """
     settings: Settings = installation.installed(context.obj)
-    with installation.open_installation(settings) as services:
+    with installation.open_installation(settings) as services, _elsewhere(settings) as distant:
         give_up = time.monotonic() + wait
         while not (settled := not wait or quiescent(services)) and time.monotonic() < give_up:
             time.sleep(_PAUSE)
-        rows = [*relay_lag(services), *lags(services)]
+        rows = [*relay_lag(services), *lags(services, distant.ahead)]
         output.show([output.lag_document(row) for row in rows], json=json)
         if not settled:
             raise Failure(f"not everything is applied after {wait:g} s", ABSENT)
@@ -248,10 +251,15 @@ def rebuild_views(
     `annals rebuild --check --json`
     """
     settings: Settings = installation.installed(context.obj)
-    with installation.open_installation(settings) as services:
-        sources = {service.name: service.log for service in services}
+    with installation.open_installation(settings) as services, _elsewhere(settings) as distant:
+        logs = {service.name: service.log for service in services}
         done: list[tuple[str, Rebuilt]] = []
         for service, chosen in _read_models(services, names or []):
+            sources: dict[str, Source] = {
+                context: logs.get(context) or distant.log(context)
+                for projection in chosen
+                for context in projection.contexts()
+            }
             with _folding(service.name) as progress:
                 views = service.views_database
                 try:
@@ -263,7 +271,7 @@ def rebuild_views(
                         check=check,
                         progress=progress,
                     )
-                except CannotFold as error:
+                except (CannotFold, Unavailable) as error:
                     raise Failure(f"{service.name}: {error}") from None
                 done += [(service.name, one) for one in found]
     document = output.rebuilt_document if json else output.rebuilt_line
@@ -424,9 +432,24 @@ def _aware(moment: datetime | None, settings: Settings) -> datetime | None:
 
 
 @contextmanager
+def _elsewhere(settings: Settings) -> Iterator["Distant"]:
+    """Open the way to the logs of services whose databases are not this process's business."""
+    from shared.chassis.api.distant import Distant
+    from shared.chassis.api.tls import channel_credentials
+
+    distant = Distant(settings.address_of, settings.own_token, channel_credentials(settings))
+    try:
+        yield distant
+    finally:
+        distant.close()
+
+
+@contextmanager
 def _deliveries(settings: Settings) -> Iterator[list[Delivery]]:
-    with installation.open_installation(installation.installed(settings)) as services:
-        deliveries = [Delivery(service, pull_from(services)) for service in services]
+    opened = installation.open_installation(installation.installed(settings))
+    with opened as services, _elsewhere(settings) as distant:
+        pull = pull_from(services, distant)
+        deliveries = [Delivery(service, pull) for service in services]
         try:
             yield deliveries
         finally:

@@ -33,12 +33,13 @@ def running(
             process.wait(60)
 
 
-def done(command: list[str], environment: dict[str, str], folder: Path) -> None:
-    """Run a process to its end, which has to be a good one."""
+def done(command: list[str], environment: dict[str, str], folder: Path) -> str:
+    """Run a process to its end, which has to be a good one; return what it printed."""
     ended = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

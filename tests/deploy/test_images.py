@@ -2,7 +2,6 @@
 
 import http.server
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,11 +14,10 @@ import httpx
 import pytest
 
 from shared.chassis.settings import Settings
+from tests.deploy.image import DOCKER, annals, copied, kept, program
 from tests.deploy.manifests import DEPLOY, ROOT, SERVICES
 from tests.deploy.running import done, free_port, health, running, wait_for
 
-DOCKER = DEPLOY / "docker"
-SOURCES = ("annals", "gateway", "proto", "services", "shared")
 IMAGES = (*SERVICES, "gateway", "all")
 
 pytestmark = pytest.mark.capability("PLT-15")
@@ -126,42 +124,7 @@ def test_images_hold_the_locked_packages_without_tools() -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    for name in SOURCES:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def kept(sources: Path, image: str, folder: Path) -> Path:
-    """Return a copy of the sources from which the image's share was taken."""
-    root = folder / image
-    shutil.copytree(sources, root)
-    subprocess.run([sys.executable, str(DOCKER / "keep.py"), image, str(root)], check=True)
-    return root
-
-
-def program(root: Path, code: str) -> list[str]:
-    """Return the command that runs code with the sources of an image, and no others."""
-    return [
-        sys.executable,
-        "-I",
-        "-c",
-        f"""
-import sys
-sys.meta_path[:] = [one for one in sys.meta_path if "editable" not in repr(one).lower()]
-sys.path[:] = [{str(root)!r}] + [path for path in sys.path if path != {str(ROOT)!r}]
-import annals
-assert annals.__file__.startswith({str(root)!r}), annals.__file__
-{code}
-""",
-    ]
-
-
-def annals(root: Path, *words: str) -> list[str]:
-    """Return the command that runs `annals` in an image."""
-    return program(
-        root, f"sys.argv[1:] = {list(words)!r}\nfrom annals.__main__ import main\nmain()"
-    )
+    return copied(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.mark.slow

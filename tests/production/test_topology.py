@@ -1,19 +1,27 @@
 """Every service deployed apart, on PostgreSQL and RabbitMQ, does what the embedded runtime does."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from annals.installation import service_values
 from shared.chassis.messaging.delivery import Delivery, pull_from
 from shared.chassis.projections.rebuild import rebuild
 from tests.acceptance.installation import wait
 from tests.acceptance.life import START, live, reached
+from tests.deploy.image import annals as command
+from tests.deploy.image import copied, kept
+from tests.deploy.running import done
 from tests.production.load import Load, recorded_once
 from tests.production.topology import Topology, topology
 from tests.servers.private import PrivateBroker, PrivatePostgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
+
+SERVICES = {service.name: service for service in service_values()}
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +69,22 @@ def test_every_process_is_replaced_under_load_without_a_failed_command(annals: T
                 opened.views_database, opened.service.projections, logs, check=True
             ):
                 assert report.equal, report
+
+
+@pytest.mark.capability("PLT-03", "PLT-13", "PLT-14", "PLT-15")
+def test_a_service_looks_after_itself_without_the_others_databases(
+    annals: Topology, tmp_path: Path
+) -> None:
+    root = kept(copied(tmp_path / "sources"), "analytics", tmp_path)
+    annals.settle()
+
+    def said(*words: str) -> Any:
+        return json.loads(done(command(root, *words), annals.environment(), tmp_path))
+
+    contexts = {row["context"] for row in said("lag", "--json")}
+    assert {"leads", "accounts", "pipeline", "billing", "support"} <= contexts
+    assert said("parked", "--json") == []
+    checked = said("rebuild", "--check", "--json")
+    assert len(checked) == len(SERVICES["analytics"].projections)
+    assert all(one["equal"] for one in checked)
+    assert sum(one["facts"] for one in checked) > 100

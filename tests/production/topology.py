@@ -131,6 +131,10 @@ class Topology(Running):
         migrating.start()
         assert migrating.ended() == 0, migrating.said()
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a command means this installation."""
+        return {f"ANNALS_{name.upper()}": str(value) for name, value in self._given.items()}
+
     def process(self, command: str, **settings: object) -> Process:
         """Return a process of this installation, not started yet."""
         chosen = {
