@@ -130,12 +130,17 @@ def _wait(installation: Deployed, service: str, consumers: list[tuple[str, str, 
 
 
 def _delays(installation: Deployed) -> list[float]:
-    """Return the seconds from a command's answer until its row could be read, at half load."""
+    """Return the seconds from a command's answer until its row could be read, at half load.
+
+    Full load is what can go on for ever: as many commands as rows follow in the same time.
+    """
     address, token = installation.address, installation.token
+    began = time.monotonic()
     full = _issued(address, token, 0, _FULL, pause=0.0)
     _settled(installation)
+    seconds = time.monotonic() - began
     with _watched(installation) as shown:
-        pause = _CLIENTS * _FULL / len(full) * 2
+        pause = _CLIENTS * seconds / len(full) * 2
         answered = _issued(address, token, 1, _HALF, pause)
         _settled(installation)
     moments = sorted(shown.items())
