@@ -15,7 +15,8 @@ from tests.servers.private import Absent, PrivateBroker, PrivatePostgres
 _PHASES = set(Phase) - {Phase.explain}
 settings.register_profile("thorough", deadline=None, phases=_PHASES)
 settings.register_profile("quick", max_examples=20, deadline=None, phases=_PHASES)
-settings.load_profile("thorough")
+settings.register_profile("repeatable", settings.get_profile("thorough"), derandomize=True)
+settings.load_profile(os.environ.get("ANNALS_TEST_EXAMPLES", "thorough"))
 
 
 @pytest.fixture(scope="session")
