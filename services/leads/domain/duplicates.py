@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple, Protocol
 
@@ -133,9 +134,14 @@ class DuplicateRules:
 
     def comparable(self, profile: dict[str, Any], origin: Origin) -> "Statable":
         """Return a statement as these rules, and then the default, compare it with others."""
-        every = (*self.rules, *_DEFAULT) if self.version else self.rules
-        keyed = [(rule, list(_keys(rule, profile, origin))) for rule in every]
+        keyed = [(one, list(_keys(one, profile, origin))) for one in self._comparisons]
         return Statable(self, profile, keyed)
+
+    @cached_property
+    def _comparisons(self) -> "Sequence[_Comparison]":
+        """These rules, and then the default if others are configured."""
+        every = (*self.rules, *_DEFAULT) if self.version else self.rules
+        return [_Comparison(rule, _scope(rule), _compared_with_customers(rule)) for rule in every]
 
     def recognise(
         self,
@@ -161,12 +167,12 @@ class DuplicateRules:
         leads: dict[str, None] = {}
         accounts: dict[str, None] = {}
         merge: tuple[str, tuple[str, ...]] | None = None
-        for rule, keys in stated.keyed[: len(self.rules)]:
+        for (rule, _, asked), keys in stated.keyed[: len(self.rules)]:
             if not keys or (news is not None and not any(key in news for key in keys)):
                 continue
             fields = tuple(match.field for match in rule.fields)
             lead_id = self._lead(rule, keys, at, known, itself)
-            account_ids = _customers(rule, stated.profile, known)
+            account_ids = _customers(asked, stated, known)
             match rule.outcome:
                 case DuplicateOutcome.WARN:
                     leads |= {lead_id: None} if lead_id else {}
@@ -215,6 +221,16 @@ class DuplicateRules:
         return state
 
 
+class _Comparison(NamedTuple):
+    """A rule, made ready to compare many statements by."""
+
+    rule: DuplicateRule
+    scope: str
+    """Of the keys it makes."""
+    asked: Sequence[str]
+    """The fields by which customers are looked for."""
+
+
 @dataclass(frozen=True)
 class Statable:
     """A statement of interest as rules compare it.
@@ -227,22 +243,28 @@ class Statable:
 
     rules: DuplicateRules
     profile: dict[str, Any]
-    keyed: Sequence[tuple[DuplicateRule, Sequence[UniqueKey]]]
+    keyed: Sequence[tuple[_Comparison, Sequence[UniqueKey]]]
 
-    @property
+    @cached_property
+    def customer_values(self) -> Mapping[str, Sequence[str]]:
+        """What customers are looked for by: `phones` or `emails`, with the values."""
+        fields = {field for comparison, _ in self.keyed for field in comparison.asked}
+        return {field: _customer_values(self.profile, field) for field in sorted(fields)}
+
+    @cached_property
     def keys(self) -> tuple[UniqueKey, ...]:
         """By which the lead can be recognised later."""
         return tuple(dict.fromkeys(key for _, keys in self.keyed for key in keys))
 
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yield what customers are looked for by: `phones` or `emails`, with a value."""
-        for rule in self.rules.rules:
-            for field in _compared_with_customers(rule):
-                for value in _customer_values(self.profile, field):
-                    yield field, value
+        for field, values in self.customer_values.items():
+            for value in values:
+                yield field, value
 
 
-def _keys(rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin) -> Iterable[UniqueKey]:
+def _keys(by: _Comparison, profile: Mapping[str, Any], origin: Origin) -> Iterable[UniqueKey]:
+    rule, scope, _ = by
     within = _within(rule.scope, origin)
     if within is None:
         return
@@ -252,7 +274,6 @@ def _keys(rule: DuplicateRule, profile: Mapping[str, Any], origin: Origin) -> It
         if not values:
             return
         columns.append([_normal(value, match.match) for value in values])
-    scope = _scope(rule)
     for values in product(*columns):
         if all(values):
             yield UniqueKey(scope, "\x1f".join((within, *values) if within else values))
@@ -305,10 +326,10 @@ def _customer_values(profile: Mapping[str, Any], field: str) -> list[str]:
     return [_normal(value, MatchKind.CASE_FOLDED) for value in _values(profile.get(field))]
 
 
-def _customers(rule: DuplicateRule, profile: Mapping[str, Any], known: Known) -> list[str]:
+def _customers(asked: Sequence[str], stated: Statable, known: Known) -> list[str]:
     found: set[str] | None = None
-    for field in _compared_with_customers(rule):
-        values = _customer_values(profile, field)
+    for field in asked:
+        values = stated.customer_values[field]
         accounts = known.customers_with(field, values) if values else set()
         found = accounts if found is None else found & accounts
     return sorted(found or ())
