@@ -18,6 +18,8 @@ __all__ = ["Distant", "DistantLog"]
 
 _TIMEOUT = 60.0
 _GLANCE = 2.0
+_AT_ONCE = 8 * MAX_EVENTS
+"""Facts asked for in one call."""
 
 
 class Distant:
@@ -133,7 +135,3 @@ class DistantLog:
             found += piece.facts
             after = piece.last
         return found[:limit]
-
-
-_AT_ONCE = 8 * MAX_EVENTS
-"""Facts asked for in one call."""
