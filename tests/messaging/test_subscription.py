@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from shared.chassis.messaging import Delivery, Parcel, cut, lag, parking, pull_from, quiescent
+from shared.chassis.messaging import (
+    Delivery,
+    Parcel,
+    cut,
+    lag,
+    parking,
+    pull_from,
+    quiescent,
+    subscription,
+)
 from shared.chassis.messaging.slices import Slice
 from shared.events.base import Recorded
 from tests.messaging.conftest import House
@@ -20,9 +29,9 @@ def parcels(house: House, size: int = 1) -> list[Parcel]:
 
 
 def deliver(delivery: Delivery, *messages: Parcel) -> None:
-    for subscription in delivery.subscriptions:
+    for each in delivery.subscriptions:
         for message in messages:
-            subscription.deliver((message.headers, message.body))
+            each.deliver((message.headers, message.body))
 
 
 def test_a_slice_is_applied_by_every_read_model(house: House) -> None:
@@ -55,6 +64,34 @@ def test_messages_that_came_together_are_applied_together(
     assert received[2:] == []  # everything was pulled before the nonsense was let go
     assert house.tables() == {1: [str(number) for number in range(6)]}
     assert len(house.delivery().parked()) == 1
+
+
+def test_contexts_that_take_turns_are_applied_each_at_once_up_to_a_bound(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        house.order(f"o{number}", str(number))
+    deliver(house.delivery(), *parcels(house, 5))  # the kitchen cooks
+    cooked = [part for fact in house.kitchen.log.raw(0, 1000) for part in cut([fact])]
+    messages = [(part.headers, part.body) for pair in zip(parcels(house), cooked, strict=False)
+                for part in pair]  # fmt: skip
+    for most, expected in (
+        (1024, {("dining", 1, 5), ("kitchen", 1, 5)}),
+        (2, {(name, *run) for name in ("dining", "kitchen") for run in ((1, 2), (3, 4), (5, 5))}),
+    ):
+        monkeypatch.setattr(subscription, "_MOST", most)
+        (views,) = [one for one in house.delivery().subscriptions if one.name.endswith(".views")]
+        received: list[tuple[str, int, int]] = []
+        monkeypatch.setattr(
+            views,
+            "receive",
+            lambda piece, seen=received: seen.append((piece.context, piece.first, piece.last)),
+        )
+        views.deliver(*messages)
+        assert set(received) == expected
+        for name in ("dining", "kitchen"):
+            runs = [run for run in received if run[0] == name]
+            assert runs == sorted(runs)
 
 
 def test_a_duplicate_changes_nothing(house: House) -> None:
@@ -289,8 +326,8 @@ def test_lag_tells_how_far_each_consumer_is_behind(house: House) -> None:
     assert behind["dishes", "kitchen"].events == 0
     assert not quiescent(house.services)
     delivery = house.delivery()
-    for subscription in delivery.subscriptions:
-        subscription.catch_up()
+    for each in delivery.subscriptions:
+        each.catch_up()
     assert quiescent(house.services)
     assert {row.events for row in lag(house.services)} == {0}
 
