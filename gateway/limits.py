@@ -11,11 +11,9 @@ from shared.chassis.api.limits import Allowance, TooManyRequests
 
 __all__ = ["Limited"]
 
-_API = "/v1/"
-
 
 class Limited:
-    """ASGI middleware that refuses whoever asks too often, and says when to come again.
+    """ASGI application that refuses whoever asks too often, and says when to come again.
 
     Args:
         app: what stands behind.
@@ -28,7 +26,7 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http" and scope["path"].startswith(_API):
+        if self._allowance.is_limited:
             try:
                 self._allowance.take(_caller(Request(scope)))
             except TooManyRequests as refusal:

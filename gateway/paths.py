@@ -13,7 +13,7 @@ from shared.chassis.api.errors import problem
 
 __all__ = ["API", "Paths"]
 
-API = "/v1"
+API = "/v1/"
 """Where every path of the document begins."""
 
 _Place = tuple[int, str]

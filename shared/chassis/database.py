@@ -4,16 +4,32 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractContextManager,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 import psycopg
 from psycopg.pq import ConnStatus, TransactionStatus
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    QueuePool,
+    Select,
+    StaticPool,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import (
     DisconnectionError,
     InterfaceError,
@@ -22,7 +38,7 @@ from sqlalchemy.exc import (
 )
 
 from shared.chassis.arrays import texts
-from shared.chassis.lock import KEEPALIVE, AdvisoryLock, Lock
+from shared.chassis.lock import KEEPALIVE, AdvisoryLock, FileLock, Lock
 
 __all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
 
@@ -70,14 +86,16 @@ class Database(ABC):
         return _SQLite(path, durable=durable)
 
     @staticmethod
-    def postgres(url: str, *, pool: int = 8) -> "Database":
+    def postgres(url: str, *, pool: int = 8, within: float | None = None) -> "Database":
         """Open a database on a PostgreSQL server; the first use connects.
 
         Args:
             url: `postgresql://user:password@host:port/database?sslmode=…`.
             pool: connections kept; up to twice as many are open for moments.
+            within: seconds after which the server ends a statement, which fails (`is_overdue`);
+                None lets every statement take its time.
         """
-        return _Postgres(url, pool)
+        return _Postgres(url, pool, within)
 
     @property
     def in_transaction(self) -> bool:
@@ -107,19 +125,37 @@ class Database(ABC):
                 self._local.connection = self._local.driver = None
 
     @contextmanager
-    def read(self, *, within: float | None = None) -> Iterator[Connection]:
-        """Open a consistent snapshot for reading, or read inside this thread's open transaction.
-
-        Args:
-            within: seconds after which PostgreSQL ends a statement of this snapshot, which fails
-                (`is_overdue`); None lets it take its time.
-        """
+    def read(self) -> Iterator[Connection]:
+        """Open a consistent snapshot for reading, or read inside this thread's open transaction."""
         joined: Connection | None = getattr(self._local, "connection", None)
         if joined is not None:
             yield joined
             return
-        with self._reader(within) as connection, connection.begin():
+        with self._reader() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """Open a connection for one statement, which is consistent by itself."""
+        joined: Connection | None = getattr(self._local, "connection", None)
+        if joined is not None:
+            yield joined
+            return
+        with self._single() as connection:
+            yield connection
+
+    def kept(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run one statement that its maker keeps and asks again and again.
+
+        On PostgreSQL it is compiled once and given to the driver itself. Columns come as the driver
+        has them: amounts with four decimals.
+
+        Args:
+            statement: the same object every time.
+            values: of its named parameters.
+        """
+        with self.single() as connection:
+            return connection.execute(statement, values).all()
 
     def fetch(
         self, statement: str, values: Sequence[Any] = (), *, repeatable: bool = True
@@ -149,14 +185,20 @@ class Database(ABC):
             values: of each column; those at the same place belong together.
         """
 
+    @property
+    def in_use(self) -> int:
+        """How many connections of the pool are at work."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
     @abstractmethod
     def lock(self, name: str) -> "Lock":
         """Return a lock that one holder at most has, over all processes on this database.
 
-        It is not taken yet. SQLite serves one installation's only worker, whose locks are free.
+        It is not taken yet. A database in memory has one process; its locks are free.
 
         Args:
-            name: what is locked, e.g. `relay`.
+            name: what is locked, e.g. `relay`; fit for a file's name.
         """
 
     @abstractmethod
@@ -167,7 +209,10 @@ class Database(ABC):
     def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
-    def _reader(self, within: float | None) -> AbstractContextManager[Connection]: ...
+    def _reader(self) -> AbstractContextManager[Connection]: ...
+
+    def _single(self) -> AbstractContextManager[Connection]:
+        return self._reader()
 
     @abstractmethod
     def _fetch(self, statement: str, values: Sequence[Any], *, repeatable: bool) -> list[Any]: ...
@@ -194,6 +239,7 @@ class _SQLite(Database):
 
         _begin_by_option(engine)
         super().__init__(engine)
+        self._path = path
         self._syncs = durable and path is not None
         self._writing = threading.RLock()
         self._exclusive_reads = path is None
@@ -236,8 +282,7 @@ class _SQLite(Database):
             driver(connection).execute("PRAGMA synchronous=FULL")
 
     @contextmanager
-    def _reader(self, within: float | None) -> Iterator[Connection]:
-        del within
+    def _reader(self) -> Iterator[Connection]:
         # In memory readers share the writer's only connection.
         guard: AbstractContextManager[Any] = (
             self._writing if self._exclusive_reads else nullcontext()
@@ -269,7 +314,9 @@ class _SQLite(Database):
         return f"({','.join(columns)}) IN (VALUES {marks})", listed
 
     def lock(self, name: str) -> "Lock":
-        return Lock()
+        if self._path is None:
+            return Lock()
+        return FileLock(self._path.with_name(f"{self._path.name}-{name}.lock"))
 
     def close(self) -> None:
         while self._idle:
@@ -282,7 +329,7 @@ class _SQLite(Database):
 
 
 class _Postgres(Database):
-    def __init__(self, url: str, pool: int) -> None:
+    def __init__(self, url: str, pool: int, within: float | None) -> None:
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             connect_args={
@@ -298,7 +345,7 @@ class _Postgres(Database):
             pool_reset_on_return=None,
             **_json(orjson.loads),
         )
-        event.listen(engine, "connect", _session)
+        event.listen(engine, "connect", partial(_session, within))
         event.listen(engine, "checkout", _refuse_stale)
         _begin_by_option(engine)
         super().__init__(engine)
@@ -306,31 +353,78 @@ class _Postgres(Database):
         self._hasty = engine.execution_options(
             **{_BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"}
         )
-        self._reading = lru_cache(8)(self._reading_within)
+        self._snapshot = engine.execution_options(
+            **{_BEGIN: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+        )
+        self._lone = engine.execution_options(**{_BEGIN: ""})
+        self._compiled = lru_cache(1024)(self._compile)
+        self._most_spare = pool // 2
+        self._spare: deque[_Lent] = deque()
+        """Connections of the pool that wait for the next short statement, and spare it the pool's
+        own work; half of the pool at most."""
 
     def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]:
         return (self._durable if durable else self._hasty).connect()
 
-    def _reader(self, within: float | None) -> AbstractContextManager[Connection]:
-        return self._reading(within).connect()
+    def _reader(self) -> AbstractContextManager[Connection]:
+        return self._snapshot.connect()
 
-    def _reading_within(self, seconds: float | None) -> Engine:
-        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        if seconds is not None:
-            begin += f"; SET LOCAL statement_timeout TO {max(1, round(seconds * 1000))}"
-        return self.engine.execution_options(**{_BEGIN: begin})
+    def _single(self) -> AbstractContextManager[Connection]:
+        return self._lone.connect()
+
+    def kept(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        if self.in_transaction:
+            return super().kept(statement, values)
+        text, fixed = self._compiled(statement)
+        return self._run(text, {**fixed, **values}, repeatable=True)
+
+    def _compile(self, statement: Select[Any]) -> tuple[str, Mapping[str, Any]]:
+        compiled = statement.compile(self.engine)
+        return compiled.string, compiled.params
 
     def _fetch(self, statement: str, values: Sequence[Any], *, repeatable: bool) -> list[Any]:
-        pooled = self.engine.raw_connection()
+        return self._run(_percent(statement), values, repeatable=repeatable)
+
+    def _run(
+        self, text: str, values: Sequence[Any] | Mapping[str, Any], *, repeatable: bool
+    ) -> list[Any]:
+        lent = self._lent()
         try:
-            return _rows(pooled.driver_connection, statement, values)
+            rows = _fetched(lent.raw, text, values)
         except psycopg.OperationalError:
-            if not (repeatable and _broken(pooled.driver_connection)):
+            lost = _broken(lent.raw)
+            lent.pooled.close()
+            if not (repeatable and lost):
                 raise
-        finally:
-            pooled.close()
+        except BaseException:
+            lent.pooled.close()
+            raise
+        else:
+            self._take_back(lent)
+            return rows
         with closing(self.engine.raw_connection()) as fresh:  # its connection was lost meanwhile
-            return _rows(fresh.driver_connection, statement, values)
+            return _fetched(fresh.driver_connection, text, values)
+
+    def _lent(self) -> "_Lent":
+        """Return a connection for one statement."""
+        with suppress(IndexError):
+            while True:
+                lent = self._spare.pop()
+                if _is_idle(lent.raw):
+                    return lent
+                lent.pooled.close()
+        pooled = self.engine.raw_connection()
+        return _Lent(pooled, pooled.driver_connection)
+
+    def _take_back(self, lent: "_Lent") -> None:
+        if len(self._spare) < self._most_spare:
+            self._spare.append(lent)
+        else:
+            lent.pooled.close()
+
+    @property
+    def in_use(self) -> int:
+        return super().in_use - len(self._spare)
 
     def among(self, columns: Sequence[str], *values: Sequence[str]) -> tuple[str, list[Any]]:
         # One parameter however many there are: the statement stays the same and is prepared once.
@@ -345,7 +439,16 @@ class _Postgres(Database):
         return AdvisoryLock(url, name)
 
     def close(self) -> None:
+        while self._spare:
+            self._spare.pop().pooled.close()
         self.engine.dispose()
+
+
+class _Lent(NamedTuple):
+    """A connection of the pool, and the driver's own."""
+
+    pooled: PoolProxiedConnection
+    raw: Any
 
 
 def is_overdue(error: BaseException) -> bool:
@@ -389,8 +492,12 @@ def driver(connection: Connection) -> Any:
 def _rows(raw: Any, statement: str, values: Sequence[Any] = ()) -> list[Any]:
     if isinstance(raw, sqlite3.Connection):
         return raw.execute(statement, values).fetchall()
-    cursor = raw.execute(_percent(statement), values, binary=True)
-    return cursor.fetchall() if cursor.description else []
+    return _fetched(raw, _percent(statement), values)
+
+
+def _fetched(raw: Any, text: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+    cursor = raw.execute(text, values, binary=True)
+    return cursor.fetchall() if cursor.pgresult.nfields else []
 
 
 @lru_cache(1024)
@@ -402,6 +509,8 @@ def _begin_by_option(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+        if not statement:
+            return
         raw = driver(connection)
         if isinstance(raw, sqlite3.Connection):
             raw.execute(statement)
@@ -409,7 +518,7 @@ def _begin_by_option(engine: Engine) -> None:
             raw.execute(statement, prepare=False)
 
 
-def _session(raw: psycopg.Connection[Any], _record: object) -> None:
+def _session(within: float | None, raw: psycopg.Connection[Any], _record: object) -> None:
     """Say what must not depend on the server's defaults.
 
     Single statements see what was committed before them, and moments come in UTC.
@@ -417,12 +526,20 @@ def _session(raw: psycopg.Connection[Any], _record: object) -> None:
     raw.execute(
         "SET default_transaction_isolation TO 'read committed'; SET TIME ZONE 'UTC'", prepare=False
     )
+    if within is not None:
+        limit = max(1, round(within * 1000))
+        raw.execute(f"SET statement_timeout TO {limit}", prepare=False)
 
 
 def _refuse_stale(raw: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
     """Have the pool replace a connection that the server closed while it was idle."""
-    if _broken(raw) or raw.info.transaction_status is not TransactionStatus.IDLE:
+    if not _is_idle(raw):
         raise DisconnectionError("the server closed the connection")
+
+
+def _is_idle(raw: Any) -> bool:
+    """Whether a connection is there, and nothing is under way on it."""
+    return not _broken(raw) and raw.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _broken(raw: Any) -> bool:

@@ -1,11 +1,13 @@
 """Locks between processes: what only one of all processes on a database does at a time."""
 
+import fcntl
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import psycopg
 
-__all__ = ["KEEPALIVE", "AdvisoryLock", "Lock"]
+__all__ = ["KEEPALIVE", "AdvisoryLock", "FileLock", "Lock"]
 
 KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 15,
@@ -31,6 +33,37 @@ class Lock:
 
     def release(self) -> None:
         """Give it up, so that another can take it at once."""
+
+
+class FileLock(Lock):
+    """A lock of the operating system on a file; it ends with its holder's process.
+
+    Args:
+        path: the file, made when it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def take(self) -> bool:
+        """See `Lock`."""
+        if self._file is not None:
+            return True
+        file = self._path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """See `Lock`."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class AdvisoryLock(Lock):

@@ -18,12 +18,14 @@ from shared.chassis.database import Database
 from shared.chassis.eventstore import EventLog
 from shared.chassis.projections.past import Hindsight
 from shared.chassis.projections.projector import Projector
+from shared.chassis.reading import Reading
 from shared.chassis.shapes.command import Actor, Answer, Request
 from shared.chassis.shapes.errors import Forbidden, Unavailable
 from shared.chassis.shapes.guard import EVERYTHING, Cut, Guard, Sight
 from shared.chassis.shapes.policy import Policy
 from shared.chassis.shapes.projection import Projection
 from shared.chassis.shapes.query import Query, Question, Reader
+from shared.chassis.shapes.telling import TELLS
 
 __all__ = ["Method", "OpenService", "Service", "open_service"]
 
@@ -128,7 +130,7 @@ class OpenService:
         actor: Actor,
         sight: Sight = EVERYTHING,
         *,
-        within: float | None = None,
+        as_text: bool = False,
     ) -> Any:
         """Answer a query from one consistent read of the views.
 
@@ -137,7 +139,7 @@ class OpenService:
             query: its fields.
             actor: who asks.
             sight: what of the rows they may see.
-            within: see `Database.read`.
+            as_text: whether the answer may be the text of its JSON, in bytes.
 
         Raises:
             Unavailable: the views have not reached `query.min_position` in time.
@@ -147,11 +149,14 @@ class OpenService:
             context, _, position = query.min_position.partition(":")
             self.wait(context, int(position))
         now = self.clock.now()
-        with self.views_database.read(within=within) as connection:
+        tells = as_text and self.views_database.dialect == TELLS and not sight.hides
+        with Reading(self.views_database) as reading:
             if sight.is_whole:
-                return question.answer(query, Reader(connection, actor, now, self.hindsight))
+                return question.answer(
+                    query, Reader(reading, actor, now, self.hindsight, None, tells)
+                )
             cut = self.cut(actor, sight)
-            reader = Reader.cut_to(connection, actor, now, self.hindsight, cut)
+            reader = Reader(reading, actor, now, self.hindsight, cut, tells)
             with cut.doing_without():
                 try:
                     return question.answer(query, reader)

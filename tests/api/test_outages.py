@@ -1,7 +1,7 @@
 """Questions to a database that is slow, busy or gone are answered soon, and say what is wrong."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -11,10 +11,8 @@ import pytest
 from gateway import create_app
 from shared.chassis.api.binder import ApiServer
 from shared.chassis.api.identity import DevelopmentIdentity
-from shared.chassis.api.limits import Limits
 from shared.chassis.database import Database
 from shared.chassis.service import OpenService, open_service
-from shared.chassis.settings import Settings
 from tests.api.conftest import SECRET
 from tests.api.toy import SERVICE
 from tests.gateway.conftest import serving
@@ -27,15 +25,13 @@ Ask = Callable[[], tuple[int, str]]
 
 @contextmanager
 def library(
-    url: str, proto: Path, limits: Limits | None = None
+    url: str, proto: Path, within: float | None = None
 ) -> Iterator[tuple[OpenService, Ask]]:
     """Serve the toy service on PostgreSQL; give it, and what asks it and tells status and rule."""
     with ExitStack() as ends:
-        opened = open_service(SERVICE, database=Database.postgres(url, pool=1))
+        opened = open_service(SERVICE, database=Database.postgres(url, pool=1, within=within))
         ends.callback(opened.close)
-        server = ApiServer(
-            [opened], identity=DevelopmentIdentity(SECRET), proto=proto, limits=limits
-        )
+        server = ApiServer([opened], identity=DevelopmentIdentity(SECRET), proto=proto)
         server.start()
         ends.callback(server.stop, 0)
         address = ends.enter_context(serving(create_app({"toy": server.address}, proto=proto)))
@@ -51,15 +47,13 @@ def library(
 def test_a_question_ends_soon_after_whoever_asked_has_gone(
     postgres_database: str, proto: Path
 ) -> None:
-    limits = Limits.of(Settings(request_timeout=0.2))
-    with library(postgres_database, proto, limits) as (opened, ask):
+    with library(postgres_database, proto, within=0.2) as (_, ask):
         with psycopg.connect(postgres_database) as other:
             other.execute("LOCK TABLE toy_books IN ACCESS EXCLUSIVE MODE")
             assert ask() == (504, "TookTooLong")
         assert ask() == (200, "")
-        with opened.views_database.read() as connection:  # as workers do
-            (unlimited,) = connection.exec_driver_sql("SHOW statement_timeout").one()
-        assert unlimited == "0"
+    with closing(Database.postgres(postgres_database)) as workers, workers.read() as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").one() == ("0",)
 
 
 def test_a_question_that_finds_all_connections_in_use_may_be_asked_again(

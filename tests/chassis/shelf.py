@@ -20,9 +20,12 @@ from sqlalchemy import (
 
 from shared.chassis.database import Database
 from shared.chassis.projections.rows import rows_of
+from shared.chassis.reading import Reading
 from shared.chassis.shapes import Amount, Instant, ListQuery, Page, Reader, View
 from shared.chassis.shapes.columns import portable
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.query import Opened
+from shared.chassis.shapes.telling import TELLS
 from shared.chassis.testing import TESTER
 
 shelf = portable(
@@ -65,12 +68,23 @@ class Shelf:
             connection.execute(shelf.delete().where(shelf.c.id.in_(ids)))
 
     def page(self, *, own_order: str = "", **query: Any) -> Page[Book]:
-        with self.database.read() as connection:
-            reader = Reader(connection, TESTER)
+        """Return a page; on PostgreSQL it must be the same when the database tells its rows."""
+
+        def asked(reader: Reader) -> Any:
             hidden = frozenset({"cost"})
             return listed(
                 ListQuery(**query), reader, shelf, Book, order_by=own_order, hidden=hidden
             )
+
+        with self.database.read() as connection:
+            seen: Page[Book] = asked(Reader(Opened(connection), TESTER))
+        if self.database.dialect != TELLS:
+            return seen
+        with Reading(self.database) as reading:
+            told = Page[Book].model_validate_json(asked(Reader(reading, TESTER, tells=True)))
+        assert told.items == seen.items
+        assert (told.next_page_token is None) == (seen.next_page_token is None)
+        return told
 
     def ids(self, **query: Any) -> list[str]:
         return [book.id for book in self.page(**query).items]

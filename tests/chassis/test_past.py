@@ -16,7 +16,7 @@ from shared.chassis.projections import Projector
 from shared.chassis.projections.past import Hindsight
 from shared.chassis.shapes import Key, PastQuery, Projection, Reader, Row, blank
 from shared.chassis.shapes.history import Concerns, Facts, history
-from shared.chassis.shapes.query import Past
+from shared.chassis.shapes.query import Opened, Past
 from shared.chassis.testing import NOON, TESTER, folded, recorded
 from shared.events.accounts import AccountTagged
 from shared.events.base import Event, Recorded
@@ -267,7 +267,7 @@ def test_a_question_may_be_asked_within_another(views: Views) -> None:
     views.tell("x", LeadQualified(score=1))
     views.tell("x", LeadQualified(score=2), occurred=DAY)
     with views.database.read() as live:
-        reader = Reader(live, TESTER, NOON + 9 * DAY, views.hindsight)
+        reader = Reader(Opened(live), TESTER, NOON + 9 * DAY, views.hindsight)
         later, earlier = PastQuery(as_of=NOON + DAY), PastQuery(as_of=NOON)
         with reader.at(later, ["x"]) as then, reader.at(earlier, ["x"]) as before:
             assert rows(then.connection, Persons)["x",]["scores"] == [1, 2]
@@ -281,7 +281,7 @@ def test_a_service_that_keeps_no_facts_says_so(views: Views) -> None:
     with (
         views.database.read() as live,
         pytest.raises(LookupError),
-        Reader(live, TESTER).at(PastQuery(as_of=NOON)),
+        Reader(Opened(live), TESTER).at(PastQuery(as_of=NOON)),
     ):
         pass
 

@@ -143,19 +143,6 @@ def test_a_pool_in_use_lends_as_much_again_and_then_says_so(
     assert issubclass(PoolExhausted, OUTAGE)
 
 
-def test_a_lock_has_one_holder_until_it_is_given_up(database: Database) -> None:
-    first, second, other = (database.lock(name) for name in ("relay", "relay", "other"))
-    assert first.take()
-    assert first.take()
-    assert not second.take()
-    assert other.take()
-    first.release()
-    assert second.take()
-    assert not first.take()
-    for lock in (first, second, other):
-        lock.release()
-
-
 def test_a_lock_is_lost_with_its_connection(database: Database, postgres_database: str) -> None:
     first, second = database.lock("relay"), database.lock("relay")
     assert first.take()
@@ -165,9 +152,3 @@ def test_a_lock_is_lost_with_its_connection(database: Database, postgres_databas
     second.release()
     assert first.take()
     first.release()
-
-
-def test_on_one_machine_without_a_server_locks_are_free() -> None:
-    lock = Database.sqlite(None).lock("relay")
-    assert lock.take()
-    lock.release()

@@ -197,8 +197,8 @@ class Held(DevelopmentIdentity):
 
 
 def test_settings_become_limits() -> None:
-    limits = Limits.of(Settings(body_limit=4096, page_limit=20, rate_limit=2.5, request_timeout=7))
-    assert limits == Limits(message=4096, page=20, rate=2.5, time=7, reflection=True)
+    limits = Limits.of(Settings(body_limit=4096, page_limit=20, rate_limit=2.5))
+    assert limits == Limits(message=4096, page=20, rate=2.5, reflection=True)
     production = Settings.model_construct(
         mode=Mode.PRODUCTION, body_limit=4096, page_limit=20, rate_limit=2.5
     )

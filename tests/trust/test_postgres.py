@@ -1,14 +1,17 @@
 """On PostgreSQL, too, whoever may not see everything is told what they may know."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import orjson
 import pytest
 
 from annals.installation import service_values
+from shared.chassis.api.form import has_text
 from shared.chassis.database import Database
 from shared.chassis.service import OpenService
-from shared.chassis.shapes import Actor
-from shared.chassis.shapes.guard import Sight
+from shared.chassis.shapes import Actor, Refused
+from shared.chassis.shapes.guard import EVERYTHING, Sight
 from shared.events.workplace import FieldAccess
 from tests.servers.found import Servers, fresh_database
 from tests.trust.company import JUNIOR, MATE, ME, STRANGER, answer, opened, queries
@@ -58,6 +61,33 @@ def test_both_databases_tell_the_same(pair: tuple[OpenService, OpenService], sig
         for query in queries(question.query):
             told = answer(there, query, SIGHTS[sight])
             assert told == answer(here, query, SIGHTS[sight]), question.name
+
+
+@pytest.mark.parametrize("sight", ["whole", *SIGHTS])
+def test_an_answer_as_text_tells_no_more(pair: tuple[OpenService, OpenService], sight: str) -> None:
+    there, here = pair
+    sees = SIGHTS.get(sight, EVERYTHING)
+    told = 0
+    for question in here.service.asked.values():
+        for query in queries(question.query) if has_text(question.view) else ():
+            try:
+                view = here.ask(question, query, Actor(id=STRANGER), sees)
+            except Refused as refusal:
+                with pytest.raises(type(refusal)):
+                    there.ask(question, query, Actor(id=STRANGER), sees, as_text=True)
+                continue
+            text = there.ask(question, query, Actor(id=STRANGER), sees, as_text=True)
+            if isinstance(text, bytes):
+                told += 1
+                assert without_token(text) == without_token(view.model_dump_json()), question.name
+    assert (told > 0) is (not sees.hides and here.name != "analytics")
+
+
+def without_token(text: str | bytes) -> Any:
+    """Return what an answer says; where the next page begins is written differently."""
+    said = orjson.loads(text)
+    said.pop("next_page_token", None)
+    return said
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -34,6 +33,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.accounts import (
     AccountFact,
     AccountKind,
@@ -298,12 +298,7 @@ class ListChildAccounts(ListQuery, http="GET /v1/accounts/{account_id}/children"
 
 
 def get_account(query: GetAccount, reader: Reader) -> AccountView:
-    found = reader.connection.execute(
-        select(account_list).where(account_list.c.account_id == query.account_id)
-    ).mappings()
-    for row in found:
-        return AccountView.model_validate(row)
-    raise NotFound("account", query.account_id)
+    return found(reader, account_list, AccountView, "account", query.account_id)
 
 
 def list_accounts(query: ListAccounts, reader: Reader) -> Page[AccountView]:

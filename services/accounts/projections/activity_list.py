@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table
 
 from services.accounts.domain.activity import ActivityStatus
 from shared.chassis.shapes import (
@@ -14,7 +14,6 @@ from shared.chassis.shapes import (
     Key,
     Listed,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -23,6 +22,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.accounts import (
     ActivityCancelled,
     ActivityDone,
@@ -201,12 +201,7 @@ class ListAccountActivities(ListQuery, http="GET /v1/accounts/{account_id}/activ
 
 
 def get_activity(query: GetActivity, reader: Reader) -> ActivityView:
-    found = reader.connection.execute(
-        select(activity_list).where(activity_list.c.activity_id == query.activity_id)
-    ).mappings()
-    for row in found:
-        return ActivityView.model_validate(row)
-    raise NotFound("activity", query.activity_id)
+    return found(reader, activity_list, ActivityView, "activity", query.activity_id)
 
 
 def list_activities(query: ListActivities, reader: Reader) -> Page[ActivityView]:

@@ -23,7 +23,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -32,6 +31,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.accounts import (
     Anniversary,
     ContactAdded,
@@ -213,19 +213,14 @@ class ListAccountContacts(ListQuery, http="GET /v1/accounts/{account_id}/contact
 
 
 def get_contact(query: GetContact, reader: Reader) -> ContactView:
-    found = reader.connection.execute(
-        select(contact_list).where(contact_list.c.contact_id == query.contact_id)
-    ).mappings()
-    for row in found:
-        (contact,) = _with_accounts([ContactView.model_validate(row)], reader)
-        return contact
-    raise NotFound("contact", query.contact_id)
+    contact = found(reader.seeing(), contact_list, ContactView, "contact", query.contact_id)
+    return _with_accounts([contact], reader)[0]
 
 
 def list_contacts(query: ListContacts, reader: Reader) -> Page[ContactView]:
     page = listed(
         query,
-        reader,
+        reader.seeing(),
         contact_list,
         ContactView,
         where=(contact_list.c.withdrawn.is_(False),),
@@ -242,7 +237,7 @@ def list_account_contacts(query: ListAccountContacts, reader: Reader) -> Page[Co
         theirs = theirs.where(contact_links.c.left_on.is_(None))
     page = listed(
         query,
-        reader,
+        reader.seeing(),
         contact_list,
         ContactView,
         where=(contact_list.c.withdrawn.is_(False), contact_list.c.contact_id.in_(theirs)),

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, Column, Date, Index, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, Column, Date, Index, Integer, MetaData, String, Table
 
 from services.billing.domain.contract import STATUS_AFTER, ContractStatus
 from shared.chassis.shapes import (
@@ -13,7 +13,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -22,6 +21,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.billing import (
     ContractActivated,
@@ -271,12 +271,7 @@ class ListContracts(ListQuery, http="GET /v1/contracts"):
 
 def get_contract(query: GetContract, reader: Reader) -> ContractView:
     """Answer with one contract."""
-    found = reader.connection.execute(
-        select(contracts).where(contracts.c.contract_id == query.contract_id)
-    ).mappings()
-    for row in found:
-        return ContractView.model_validate(dict(row))
-    raise NotFound("contract", query.contract_id)
+    return found(reader, contracts, ContractView, "contract", query.contract_id)
 
 
 def list_contracts(query: ListContracts, reader: Reader) -> Page[ContractRow]:

@@ -24,7 +24,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -33,6 +32,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.billing import (
     InvoiceApplied,
@@ -284,12 +284,7 @@ class ListInvoices(ListQuery, http="GET /v1/invoices"):
 
 def get_invoice(query: GetInvoice, reader: Reader) -> InvoiceView:
     """Answer with one invoice."""
-    found = reader.connection.execute(
-        select(invoices).where(invoices.c.invoice_id == query.invoice_id)
-    ).mappings()
-    for row in found:
-        return InvoiceView.model_validate(dict(row))
-    raise NotFound("invoice", query.invoice_id)
+    return found(reader, invoices, InvoiceView, "invoice", query.invoice_id)
 
 
 def list_invoices(query: ListInvoices, reader: Reader) -> Page[InvoiceRow]:

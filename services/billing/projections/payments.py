@@ -14,7 +14,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -23,6 +22,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.billing import (
     Allocation,
@@ -221,17 +221,17 @@ class GetAccountCredit(Query, http="GET /v1/accounts/{account_id}/credit"):
 
 def get_payment(query: GetPayment, reader: Reader) -> PaymentView:
     """Answer with one payment."""
-    found = reader.connection.execute(
-        select(payments).where(payments.c.payment_id == query.payment_id)
-    ).mappings()
-    for row in found:
-        return _reported(PaymentView.model_validate(dict(row)), query.reporting_currency, reader)
-    raise NotFound("payment", query.payment_id)
+    reader = _reading(query.reporting_currency, reader)
+    payment = found(reader, payments, PaymentView, "payment", query.payment_id)
+    return _reported(payment, query.reporting_currency, reader)
 
 
 def list_payments(query: ListPayments, reader: Reader) -> Page[PaymentView]:
     """Answer with a page of payments."""
+    reader = _reading(query.reporting_currency, reader)
     page = listed(query, reader, payments, PaymentView, order_by="value_date desc")
+    if query.reporting_currency is None:
+        return page
     items = [_reported(item, query.reporting_currency, reader) for item in page.items]
     return Page[PaymentView](items=items, next_page_token=page.next_page_token)
 
@@ -252,6 +252,10 @@ def get_account_credit(query: GetAccountCredit, reader: Reader) -> AccountCredit
             payment_ids=[*(before.payment_ids if before else []), payment_id],
         )
     return AccountCreditView(account_id=query.account_id, credits=list(credits_.values()))
+
+
+def _reading(currency: str | None, reader: Reader) -> Reader:
+    return reader if currency is None else reader.seeing()
 
 
 def _reported(view: PaymentView, currency: str | None, reader: Reader) -> PaymentView:

@@ -42,6 +42,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import first, found
 from shared.events.base import Recorded
 from shared.events.leads import (
     ConversionReverted,
@@ -133,6 +134,7 @@ leads = Table(
     Index("leads_by_captured_at", "captured_at", "lead_id"),
 )
 
+_FREE = leads.c.pool_id.is_(None)
 _COLUMNS = {column.name: None for column in leads.columns}
 _RESHAPED = {"address", "budget", "demand_level", "emails", "phones", "product_ids"}
 _AS_SAID = tuple(name for name in PROFILE_FIELDS if name not in _RESHAPED)
@@ -395,28 +397,26 @@ class ListPoolLeads(ListQuery, http="GET /v1/pools/{pool_id}/leads"):
 
 
 def get_lead(query: GetLead, reader: Reader) -> LeadView:
-    statement = select(leads).where(leads.c.lead_id == query.lead_id)
-    row = reader.connection.execute(statement).mappings().first()
-    if row is None:
-        raise NotFound("lead", query.lead_id)
-    lead = LeadView.model_validate(dict(row))
-    return _seen(lead, hidden_from(reader)) if lead.pool_id else lead
+    free = first(reader, leads, LeadView, query.lead_id, _FREE)
+    if free is not None:
+        return free
+    lead = found(reader.seeing(), leads, LeadView, "lead", query.lead_id)
+    return _seen(lead, hidden_from(reader))
 
 
 def list_leads(query: ListLeads, reader: Reader) -> Page[LeadView]:
     hidden = hidden_from(reader)
-    return _page(query, reader, hidden, [_visible(query, hidden)])
+    return _page(query, reader, hidden, _visible(query, hidden))
 
 
 def list_pool_leads(query: ListPoolLeads, reader: Reader) -> Page[LeadView]:
     pools = PoolList.table
-    known = reader.connection.execute(
-        select(pools.c.pool_id).where(pools.c.pool_id == query.pool_id)
-    ).first()
-    if known is None:
+    if not reader.rows(select(pools.c.pool_id).where(pools.c.pool_id == query.pool_id)):
         raise NotFound("pool", query.pool_id)
     hidden = hidden_from(reader)
-    return _page(query, reader, hidden, [leads.c.pool_id == query.pool_id, _visible(query, hidden)])
+    return _page(
+        query, reader, hidden, [leads.c.pool_id == query.pool_id, *_visible(query, hidden)]
+    )
 
 
 def _page(
@@ -425,17 +425,20 @@ def _page(
     hidden: Mapping[str, frozenset[str]],
     where: Sequence[ColumnElement[bool]],
 ) -> Page[LeadView]:
+    reader = reader.seeing() if hidden else reader
     page = listed(query, reader, leads, LeadView, where=where, order_by="captured_at desc")
+    if not hidden:
+        return page
     return page.model_copy(update={"items": [_seen(lead, hidden) for lead in page.items]})
 
 
-def _visible(query: ListQuery, hidden: Mapping[str, frozenset[str]]) -> ColumnElement[bool]:
+def _visible(query: ListQuery, hidden: Mapping[str, frozenset[str]]) -> list[ColumnElement[bool]]:
     """Leave out leads of pools that hide a field the query filters or sorts by."""
     asked = set(re.findall(r"[a-z_]+", f"{query.filter or ''} {query.order_by or ''}"))
     closed = sorted(
         pool for pool, fields in hidden.items() if not asked.isdisjoint(_columns(fields))
     )
-    return or_(leads.c.pool_id.is_(None), leads.c.pool_id.not_in(closed))
+    return [or_(_FREE, leads.c.pool_id.not_in(closed))] if closed else []
 
 
 def _seen(lead: LeadView, hidden: Mapping[str, frozenset[str]]) -> LeadView:

@@ -8,7 +8,6 @@ from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, select
 from shared.chassis.shapes import (
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -17,6 +16,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.leads import (
     PoolChanged,
@@ -48,6 +48,8 @@ pools = Table(
     Column("warn_before_days", Integer),
     Column("time_zone", String, nullable=False),
 )
+
+_HIDES = select(pools.c.pool_id, pools.c.admin_ids, pools.c.hidden_fields)
 
 
 class PoolList(Projection):
@@ -106,11 +108,7 @@ class ListPools(ListQuery, http="GET /v1/pools"):
 
 
 def get_pool(query: GetPool, reader: Reader) -> PoolView:
-    statement = select(pools).where(pools.c.pool_id == query.pool_id)
-    row = reader.connection.execute(statement).mappings().first()
-    if row is None:
-        raise NotFound("pool", query.pool_id)
-    return PoolView.model_validate(dict(row))
+    return found(reader, pools, PoolView, "pool", query.pool_id)
 
 
 def list_pools(query: ListPools, reader: Reader) -> Page[PoolView]:
@@ -119,11 +117,8 @@ def list_pools(query: ListPools, reader: Reader) -> Page[PoolView]:
 
 def hidden_from(reader: Reader) -> dict[str, frozenset[str]]:
     """Return, by pool, the lead fields that the reader may not see until a lead is claimed."""
-    rows = reader.connection.execute(
-        select(pools.c.pool_id, pools.c.admin_ids, pools.c.hidden_fields)
-    )
     return {
-        row.pool_id: frozenset(row.hidden_fields)
-        for row in rows
-        if row.hidden_fields and reader.actor.id not in row.admin_ids
+        pool_id: frozenset(fields)
+        for pool_id, admin_ids, fields in reader.kept(_HIDES)
+        if fields and reader.actor.id not in admin_ids
     }

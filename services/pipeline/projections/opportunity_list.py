@@ -17,7 +17,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    select,
 )
 
 from services.pipeline.domain.opportunity import OpportunityStatus
@@ -26,7 +25,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -35,6 +33,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.pipeline import (
     DealRole,
@@ -304,12 +303,7 @@ class ListOpportunities(ListQuery, http="GET /v1/opportunities"):
 
 
 def get_opportunity(query: GetOpportunity, reader: Reader) -> OpportunityView:
-    found = reader.connection.execute(
-        select(opportunity_list).where(opportunity_list.c.opportunity_id == query.opportunity_id)
-    ).mappings()
-    for row in found:
-        return OpportunityView.model_validate(row)
-    raise NotFound("opportunity", query.opportunity_id)
+    return found(reader, opportunity_list, OpportunityView, "opportunity", query.opportunity_id)
 
 
 def list_opportunities(query: ListOpportunities, reader: Reader) -> Page[OpportunityView]:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, BigInteger, Column, Date, Integer, MetaData, String, Table
 
 from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -18,6 +17,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.pipeline import Price, PriceBookDefined
 from shared.events.values import PriceBookId
@@ -101,12 +101,7 @@ class ListPriceBooks(ListQuery, http="GET /v1/price-books"):
 
 
 def get_price_book(query: GetPriceBook, reader: Reader) -> PriceBookView:
-    found = reader.connection.execute(
-        select(price_book_list).where(price_book_list.c.price_book_id == query.price_book_id)
-    ).mappings()
-    for row in found:
-        return PriceBookView.model_validate(row)
-    raise NotFound("price book", query.price_book_id)
+    return found(reader, price_book_list, PriceBookView, "price book", query.price_book_id)
 
 
 def list_price_books(query: ListPriceBooks, reader: Reader) -> Page[PriceBookView]:

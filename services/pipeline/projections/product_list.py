@@ -13,7 +13,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    select,
 )
 
 from shared.chassis.shapes import (
@@ -21,7 +20,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -30,6 +28,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.pipeline import ProductDefined, ProductRetired
 from shared.events.values import ProductId
@@ -124,12 +123,7 @@ class ListProducts(ListQuery, http="GET /v1/products"):
 
 
 def get_product(query: GetProduct, reader: Reader) -> ProductView:
-    found = reader.connection.execute(
-        select(product_list).where(product_list.c.product_id == query.product_id)
-    ).mappings()
-    for row in found:
-        return ProductView.model_validate(row)
-    raise NotFound("product", query.product_id)
+    return found(reader, product_list, ProductView, "product", query.product_id)
 
 
 def list_products(query: ListProducts, reader: Reader) -> Page[ProductView]:

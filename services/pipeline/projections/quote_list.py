@@ -14,7 +14,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    select,
 )
 
 from services.pipeline.domain.quote import QuoteStatus
@@ -23,7 +22,6 @@ from shared.chassis.shapes import (
     Instant,
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -32,6 +30,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.pipeline import (
     QuoteAccepted,
@@ -222,12 +221,7 @@ class ListOpportunityQuotes(ListQuery, http="GET /v1/opportunities/{opportunity_
 
 
 def get_quote(query: GetQuote, reader: Reader) -> QuoteView:
-    found = reader.connection.execute(
-        select(quote_list).where(quote_list.c.quote_id == query.quote_id)
-    ).mappings()
-    for row in found:
-        return QuoteView.model_validate(row)
-    raise NotFound("quote", query.quote_id)
+    return found(reader, quote_list, QuoteView, "quote", query.quote_id)
 
 
 def list_quotes(query: ListQuotes, reader: Reader) -> Page[QuoteView]:

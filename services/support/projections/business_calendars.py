@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, Column, Integer, MetaData, String, Table
 
 from shared.chassis.shapes import (
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -18,6 +17,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.support import CalendarDefined, WorkingHours
 from shared.events.values import CalendarId
@@ -83,11 +83,9 @@ class ListBusinessCalendars(ListQuery, http="GET /v1/business-calendars"):
 
 
 def get_business_calendar(query: GetBusinessCalendar, reader: Reader) -> BusinessCalendarView:
-    found = select(business_calendars).where(business_calendars.c.calendar_id == query.calendar_id)
-    row = reader.connection.execute(found).mappings().first()
-    if row is None:
-        raise NotFound("business calendar", query.calendar_id)
-    return BusinessCalendarView.model_validate(dict(row))
+    return found(
+        reader, business_calendars, BusinessCalendarView, "business calendar", query.calendar_id
+    )
 
 
 def list_business_calendars(

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table
 
 from shared.chassis.shapes import (
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -17,6 +16,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.support import SlaPolicyDefined, SlaTarget
 from shared.events.values import SlaPolicyId
@@ -79,11 +79,7 @@ class ListSlaPolicies(ListQuery, http="GET /v1/sla-policies"):
 
 
 def get_sla_policy(query: GetSlaPolicy, reader: Reader) -> SlaPolicyView:
-    found = select(sla_policies).where(sla_policies.c.sla_policy_id == query.sla_policy_id)
-    row = reader.connection.execute(found).mappings().first()
-    if row is None:
-        raise NotFound("sla policy", query.sla_policy_id)
-    return SlaPolicyView.model_validate(dict(row))
+    return found(reader, sla_policies, SlaPolicyView, "sla policy", query.sla_policy_id)
 
 
 def list_sla_policies(query: ListSlaPolicies, reader: Reader) -> Page[SlaPolicyView]:

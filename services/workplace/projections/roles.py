@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table
 
 from shared.chassis.shapes import (
     Key,
     ListQuery,
-    NotFound,
     Page,
     Projection,
     Query,
@@ -17,6 +16,7 @@ from shared.chassis.shapes import (
     View,
 )
 from shared.chassis.shapes.listing import listed
+from shared.chassis.shapes.telling import found
 from shared.events.base import Recorded
 from shared.events.values import Slug
 from shared.events.workplace import DataScope, FieldRight, RoleDefined, RoleRetired
@@ -89,11 +89,7 @@ class ListRoles(ListQuery, http="GET /v1/roles"):
 
 
 def get_role(query: GetRole, reader: Reader) -> RoleView:
-    found = select(roles).where(roles.c.role == query.role)
-    row = reader.connection.execute(found).mappings().first()
-    if row is None:
-        raise NotFound("role", query.role)
-    return RoleView.model_validate(dict(row))
+    return found(reader, roles, RoleView, "role", query.role)
 
 
 def list_roles(query: ListRoles, reader: Reader) -> Page[RoleView]:

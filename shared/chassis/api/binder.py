@@ -313,8 +313,11 @@ def _query(
         except ValidationError as error:
             raise invalid(error) from None
         sight = rights.sight(actor, rpc.right)
-        view = opened.ask(question, query, actor, sight, within=limits.time)
-        if writes_text and metadata.get(key) == text and not sight.hides:
+        as_text = writes_text and metadata.get(key) == text and not sight.hides
+        view = opened.ask(question, query, actor, sight, as_text=as_text)
+        if isinstance(view, bytes):
+            return view
+        if as_text:
             return view.__pydantic_serializer__.to_json(view)
         # What is hidden and cannot be empty counts as not set.
         told = view.__pydantic_serializer__.to_python(view, mode="json", exclude_unset=sight.hides)

@@ -33,14 +33,12 @@ class Limits:
         message: largest request in bytes.
         page: most rows of a page.
         rate: requests per second and caller; 0 sets no limit.
-        time: seconds that a statement of a question may run; None sets no limit.
         reflection: whether anybody may ask for the contracts.
     """
 
     message: int = 4 * 1024 * 1024
     page: int = 500
     rate: float = 0.0
-    time: float | None = None
     reflection: bool = True
 
     @classmethod
@@ -50,7 +48,6 @@ class Limits:
             settings.body_limit,
             settings.page_limit,
             settings.rate_limit,
-            settings.request_timeout,
             settings.mode is not Mode.PRODUCTION,
         )
 
@@ -84,6 +81,11 @@ class Allowance:
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anybody is ever refused."""
+        return self._rate > 0
 
     def take(self, caller: str) -> None:
         """Count a request.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -40,11 +41,13 @@ from sqlalchemy.sql import Select
 from shared.chassis.shapes.columns import Amount, Instant
 from shared.chassis.shapes.errors import Invalid
 from shared.chassis.shapes.query import ListQuery, Page, Reader, View
+from shared.chassis.shapes.telling import Telling, page_text
 
 __all__ = ["listed"]
 
 V = TypeVar("V", bound=View)
 
+_PLANS = 1024
 _SORT_KEYS = 4
 _DEPTH = 20
 _INTEGERS = range(-(2**63), 2**63)
@@ -64,7 +67,7 @@ def listed(
     order_by: str = "",
     hidden: frozenset[str] = frozenset(),
 ) -> Page[V]:
-    """Return one page of `table` as views.
+    """Return one page of `table` as views: what the question answers, see `telling.first`.
 
     Args:
         query: filter, order, page size and token.
@@ -80,13 +83,67 @@ def listed(
     """
     if reader.cut is not None:
         hidden |= reader.cut.hidden(table)
+    telling = Telling.of(table, view) if reader.tells else None
+    size = query.page_size
+    plan = _planned(
+        table, telling, query.filter or "", query.order_by or order_by, size + 1, hidden
+    )
+    if telling is not None:
+        told = _told(query, reader, plan, where)
+        token = plan.token(told[size - 1][-len(plan.order) :]) if len(told) > size else None
+        return page_text(telling, told[:size], token)
+    result = reader.connection.execute(plan.restricted(query, where))
+    names = tuple(result.keys())
+    rows = [dict(zip(names, row, strict=True)) for row in result.all()]
+    last = rows[size - 1] if len(rows) > size else None
+    token = plan.token([last[key.column.name] for key in plan.order]) if last else None
+    return Page[V](items=[view.model_validate(row) for row in rows[:size]], next_page_token=token)
+
+
+def _told(
+    query: ListQuery, reader: Reader, plan: "_Plan", where: Sequence[ColumnElement[bool]]
+) -> Sequence[Any]:
+    if not where and not query.page_token:  # nothing but the plan, which is kept
+        return reader.kept(plan.statement)
+    return reader.rows(plan.restricted(query, where))
+
+
+class _Plan(NamedTuple):
+    """What a list's filter and order come to: kept, because they are asked for again and again."""
+
+    statement: Select[Any]
+    """Gives the first page; when rows are told, with what they are ordered by at their end."""
+    order: "Sequence[_SortKey]"
+    shape: str
+
+    def restricted(self, query: ListQuery, where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+        """Return the statement for the page a query asks for, with further conditions."""
+        if not query.page_token:
+            return self.statement.where(*where)
+        values = _opened(query.page_token, self.shape, self.order)
+        return self.statement.where(*where, _after(self.order, values))
+
+    def token(self, values: Sequence[Any]) -> str:
+        """Return the token of the page after a row with these values."""
+        return _token(values, self.shape)
+
+
+@lru_cache(_PLANS)
+def _planned(
+    table: Table,
+    telling: Telling | None,
+    filter_: str,
+    order_by: str,
+    rows: int,
+    hidden: frozenset[str],
+) -> _Plan:
+    """Return how to ask for the first page.
+
+    Raises:
+        Invalid: the filter or the order does not fit.
+    """
     columns = {c.name: c for c in table.columns if c.name not in hidden}
-    statement: Select[Any] = select(table)
-    for condition in where:
-        statement = statement.where(condition)
-    if query.filter:
-        statement = statement.where(_Filter(query.filter, columns).condition())
-    order = _order(query.order_by or order_by, columns)
+    order = _order(order_by, columns)
     named = {key.column.name for key in order}
     order += [
         _SortKey(column, descending=bool(order) and order[-1].descending)
@@ -94,18 +151,15 @@ def listed(
         if column.name not in named
     ]
     shape = hashlib.blake2b(
-        orjson.dumps([query.filter, query.order_by or order_by, table.name]), digest_size=6
+        orjson.dumps([filter_ or None, order_by, table.name]), digest_size=6
     ).hexdigest()
-    if query.page_token:
-        statement = statement.where(_after(order, _opened(query.page_token, shape, order)))
-    statement = statement.order_by(*(key.clause() for key in order)).limit(query.page_size + 1)
-    result = reader.connection.execute(statement)
-    names = tuple(result.keys())
-    rows = [dict(zip(names, row, strict=True)) for row in result.all()]
-    more = len(rows) > query.page_size
-    rows = rows[: query.page_size]
-    token = _token([rows[-1][key.column.name] for key in order], shape) if more else None
-    return Page[V](items=[view.model_validate(row) for row in rows], next_page_token=token)
+    statement: Select[Any] = select(table)
+    if telling is not None:
+        statement = telling.select.add_columns(*(key.column for key in order))
+    if filter_:
+        statement = statement.where(_Filter(filter_, columns).condition())
+    ordered = statement.order_by(*(key.clause() for key in order)).limit(rows)
+    return _Plan(ordered, order, shape)
 
 
 class _SortKey(NamedTuple):

@@ -1,22 +1,33 @@
 """Queries: questions to a context's read models, answered by functions beside their projection."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeVar,
+    get_type_hints,
+)
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from shared.chassis.shapes.blanks import filled
 from shared.chassis.shapes.command import Actor, Request
-from shared.chassis.shapes.guard import Cut, CutConnection, hidden_now
+from shared.chassis.shapes.guard import Cut, hidden_now
 
 __all__ = [
     "ListQuery",
     "Listed",
     "Mapped",
+    "Opened",
     "Page",
     "Past",
     "PastQuery",
@@ -99,30 +110,84 @@ class Looking(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """Connections to the read models; `shared.chassis.reading` has them."""
+
+    @property
+    def snapshot(self) -> Connection:
+        """A connection that sees the same moment from the first statement to the last."""
+        ...
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """Open a connection for one statement, which sees one moment by itself."""
+        ...
+
+    def kept(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run one statement that is made once."""
+        ...
+
+
+class Opened(NamedTuple):
+    """A connection that is open and sees one moment."""
+
+    snapshot: Connection
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """Give the connection."""
+        return nullcontext(self.snapshot)
+
+    def kept(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run a statement."""
+        return self.snapshot.execute(statement, values).all()
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """What a query function may use: a consistent read of the views, and who asks when.
 
-    The connection reads what the actor may see: all of it, or what a `Cut` leaves.
+    It reads what the actor may see: all of it, or what a `Cut` leaves.
     """
 
-    connection: Connection
+    reading: Reading
     actor: Actor
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     hindsight: Looking | None = None
     cut: Cut | None = None
 
-    @classmethod
-    def cut_to(
-        cls,
-        connection: Connection,
-        actor: Actor,
-        now: datetime,
-        hindsight: Looking | None,
-        cut: Cut | None,
-    ) -> "Reader":
-        """Return a reader of all rows, or of those that a cut leaves."""
-        return cls(cut.over(connection) if cut else connection, actor, now, hindsight, cut)
+    tells: bool = False
+    """Whether an answer may be the text of its JSON, as `shared.chassis.shapes.telling` has it."""
+
+    @property
+    def connection(self) -> Connection:
+        """One consistent snapshot of what the actor may see."""
+        return self._cut(self.reading.snapshot)
+
+    def rows(self, statement: Select[Any]) -> Sequence[Any]:
+        """Return the rows of one statement; it sees one moment, but none that others share.
+
+        For questions that read once, or whose reads need not fit together.
+        """
+        with self.reading.single() as connection:
+            return self._cut(connection).execute(statement).all()
+
+    def kept(self, statement: Select[Any], **values: Any) -> Sequence[Any]:
+        """Return the rows of one statement that is made once and asked again and again.
+
+        It sees one moment, as `rows` does.
+
+        Args:
+            statement: the same object every time.
+            values: of its named parameters.
+        """
+        if self.cut is None:
+            return self.reading.kept(statement, values)
+        with self.reading.single() as connection:
+            rows: Sequence[Any] = self.cut.over(connection).execute(statement, values).all()
+        return rows
+
+    def seeing(self) -> "Reader":
+        """Return a reader whose answers are views, for a question that goes on to change them."""
+        return replace(self, tells=False)
 
     @contextmanager
     def at(self, query: PastQuery, about: Iterable[str] | None = None) -> Iterator["Reader"]:
@@ -137,11 +202,12 @@ class Reader:
             return
         if self.hindsight is None:
             raise LookupError("this service keeps no facts to look back on")
-        live = self.connection
-        if isinstance(live, CutConnection):
-            live = live.whole
+        live = self.reading.snapshot
         with self.hindsight.at(live, query.as_of, query.time, about) as then:
-            yield Reader.cut_to(then, self.actor, query.as_of, self.hindsight, self.cut)
+            yield replace(self, reading=Opened(then), now=query.as_of, tells=False)
+
+    def _cut(self, connection: Connection) -> Connection:
+        return self.cut.over(connection) if self.cut else connection
 
 
 @dataclass(frozen=True, slots=True)
