@@ -236,6 +236,14 @@ def rebuild_views(
         bool,
         typer.Option("--check", help="Change nothing: compare a rebuilt copy with the live rows."),
     ] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--service",
+            metavar="SERVICE",
+            help="Open no other service's database: their logs are read from their APIs.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fold read models anew from the logs, or prove that the live ones are what the logs say.
@@ -248,13 +256,19 @@ def rebuild_views(
 
     `annals rebuild lead_list analytics`
 
+    `annals rebuild --service leads role_rights`
+
     `annals rebuild --check --json`
     """
     settings: Settings = installation.installed(context.obj)
-    with installation.open_installation(settings) as services, _elsewhere(settings) as distant:
+    # Embedded, all databases are files of one folder, and there may be no API to ask.
+    homes = [only] if only and settings.database_url else []
+    opened = installation.open_installation(settings, names=homes)
+    with opened as services, _elsewhere(settings) as distant:
         logs = {service.name: service.log for service in services}
         done: list[tuple[str, Rebuilt]] = []
-        for service, chosen in _read_models(services, names or []):
+        meant = [service for service in services if only in {None, service.name}]
+        for service, chosen in _read_models(meant, names or []):
             sources: dict[str, Source] = {
                 context: logs.get(context) or distant.log(context)
                 for projection in chosen

@@ -90,7 +90,11 @@ def schema(name: str) -> Schema:
 
 @contextmanager
 def open_installation(
-    settings: Settings, present: Clock | None = None, names: Sequence[str] = ()
+    settings: Settings,
+    present: Clock | None = None,
+    names: Sequence[str] = (),
+    *,
+    within: float | None = None,
 ) -> Iterator[Sequence[OpenService]]:
     """Open services, and close them afterwards.
 
@@ -98,6 +102,7 @@ def open_installation(
         settings: name the databases, the key and how durable commits are.
         present: another clock than the installation's.
         names: the services to open; all when empty.
+        within: seconds that a statement may run on PostgreSQL; None sets no limit.
 
     Raises:
         UnknownService: there is none of a name.
@@ -111,14 +116,16 @@ def open_installation(
     with ExitStack() as stack:
         opened = []
         for service in chosen:
-            one = _opened(service, settings, present, key)
+            one = _opened(service, settings, present, key, within)
             stack.callback(one.close)
             opened.append(one)
         _settle_in()
         yield opened
 
 
-def _opened(service: Service, settings: Settings, present: Clock, key: bytes) -> OpenService:
+def _opened(
+    service: Service, settings: Settings, present: Clock, key: bytes, within: float | None
+) -> OpenService:
     url = settings.database_for(service.name)
     if url is None:
         durable = settings.sqlite_synchronous == "full"
@@ -126,7 +133,7 @@ def _opened(service: Service, settings: Settings, present: Clock, key: bytes) ->
             service, settings.data, present, key_encryption_key=key, durable=durable
         )
     schema(service.name).check(url)
-    database = Database.postgres(url, pool=settings.database_pool)
+    database = Database.postgres(url, pool=settings.database_pool, within=within)
     return open_service(service, clock=present, key_encryption_key=key, database=database)
 
 

@@ -37,14 +37,14 @@ def worker(life: Life) -> None:
     patch()  # before anything else is imported
 
     from annals.installation import establish, open_installation
-    from annals.serving import traced
+    from annals.serving import REBUILD, traced
     from shared.chassis.worker.broker import Broker
     from shared.chassis.worker.runner import run
 
     settings = _settings("worker")
     with traced(settings, "worker"), open_installation(settings) as services:
         establish(services)
-        run(services, Broker.embedded(), life.say_ready, life.parent)
+        run(services, Broker.embedded(), life.say_ready, life.parent, rebuild=REBUILD)
 
 
 def api(life: Life) -> None:
@@ -61,7 +61,7 @@ def api(life: Life) -> None:
     settings = _settings("api")
     with (
         traced(settings, "api"),
-        open_installation(settings) as services,
+        open_installation(settings, within=settings.request_timeout) as services,
         shown(services),
     ):
         served = ApiServer(

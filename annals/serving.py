@@ -4,6 +4,7 @@ They keep nothing between two requests, so that any number of them may run side 
 imports stay inside the functions, for none needs what the others need.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,12 +19,14 @@ from shared.chassis.telemetry import tracing
 from shared.chassis.telemetry.operations import Operations
 from shared.chassis.telemetry.standing import Standing, answers, keeps_up
 
-__all__ = ["serve_api", "serve_gateway", "serve_worker", "shown", "traced"]
+__all__ = ["REBUILD", "serve_api", "serve_gateway", "serve_worker", "shown", "traced"]
 
 log = structlog.get_logger(__name__)
 
 GRACE = 8.0
 """Seconds that work in hand gets to end by itself."""
+REBUILD = (sys.executable, "-m", "annals", "rebuild")
+"""Makes read models anew in a process of its own, with this one's settings."""
 
 
 def serve_api(settings: Settings, names: Sequence[str]) -> None:
@@ -45,7 +48,7 @@ def serve_api(settings: Settings, names: Sequence[str]) -> None:
 
     with (
         traced(settings, "api", *names),
-        open_installation(settings, names=names) as services,
+        open_installation(settings, names=names, within=settings.request_timeout) as services,
         shown(services, consumes=False),
     ):
         told = Told()
@@ -102,7 +105,7 @@ def serve_worker(settings: Settings, names: Sequence[str]) -> None:
             def ready() -> None:
                 log.info("ready", service=", ".join(names), port=operations.port)
 
-            run(services, broker, ready, elsewhere=elsewhere, state=state)
+            run(services, broker, ready, elsewhere=elsewhere, state=state, rebuild=REBUILD)
 
 
 def serve_gateway(settings: Settings) -> None:

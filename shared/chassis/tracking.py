@@ -11,7 +11,10 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, 
 from shared.chassis.arrays import texts
 from shared.chassis.database import alone, short
 
-__all__ = ["advance", "advance_all", "create", "forget", "hold", "position", "positions"]
+__all__ = ["VERSION", "advance", "advance_all", "create", "forget", "hold", "position", "positions"]
+
+VERSION = "version"
+"""Stands for a context where it is kept which version of a read model made its rows."""
 
 _metadata = MetaData()
 tracking = Table(
@@ -67,7 +70,7 @@ def position(connection: Connection, consumer: str, context: str) -> int:
 
 
 def positions(connection: Connection) -> dict[tuple[str, str], int]:
-    """Return every tracked position as `{(consumer, context): position}`."""
+    """Return every tracked position as `{(consumer, context): position}`, and every version."""
     rows = short(connection, "SELECT consumer, context, position FROM tracking")
     return {(consumer, context): reached for consumer, context, reached in rows}
 

@@ -195,6 +195,28 @@ def test_who_reads_goes_on_reading_the_old_rows(quay: Quay) -> None:
     assert {row["name"] for row in quay.rows(Boats).values()} == {"Möwe", "海鸥"}
 
 
+def test_two_who_rebuild_take_turns(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go_on = Happening(), Happening()
+
+    def slowly(*_: object) -> None:
+        began.set()
+        assert go_on.wait(60)
+
+    def rest(_: float) -> None:
+        go_on.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(anew, quay, progress=slowly)
+        assert began.wait(60)
+        monkeypatch.setattr(rebuilding, "_OTHERS_END", 0.0)
+        with pytest.raises(Unavailable, match="another process"):
+            anew(quay, check=True)
+        monkeypatch.undo()
+        monkeypatch.setattr("time.sleep", rest)
+        assert [report.equal for report in anew(quay, check=True)] == [True] * 3
+        first.result()
+
+
 @pytest.fixture
 def served(postgres_database: str) -> Iterator[Quay]:
     """A harbour on a server whose read models know the story."""

@@ -13,12 +13,14 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, String, Table, select
 
+from shared.chassis import logs
 from shared.chassis.application import Application
 from shared.chassis.database import Database
 from shared.chassis.messaging.delivery import Delivery, pull_from
 from shared.chassis.messaging.lag import lag
 from shared.chassis.messaging.relay import Relay
 from shared.chassis.messaging.slices import Parcel
+from shared.chassis.projections.rebuild import rebuild
 from shared.chassis.service import OpenService, Service, open_service
 from shared.chassis.shapes import Actor, Answer, Command, Envelope, Key, Projection, Row, fresh_id
 from shared.events.base import Event, Recorded, upcaster
@@ -94,6 +96,24 @@ class Arrivals(Projection):
         return {"ship": key[0]}
 
 
+class Notes(Projection):
+    """What is noted of each ship, which the second release does in its own way."""
+
+    version = int(RELEASE)
+    table = Table(
+        "notes", MetaData(), Column("ship", String, primary_key=True), Column("note", String)
+    )
+    events = (ShipArrived,)
+
+    @staticmethod
+    def keys(recorded: Recorded[Any]) -> Iterable[Key]:
+        return [(recorded.stream_id,)]
+
+    @staticmethod
+    def fold(key: Key, _row: Row | None, recorded: Recorded[Any]) -> Row | None:
+        return {"ship": key[0], "note": f"{recorded.version} by release {RELEASE}"}
+
+
 def issued(command: Command) -> Command:
     now, id = datetime.now(UTC), fresh_id()
     envelope = Envelope(
@@ -128,6 +148,15 @@ def does(opened: OpenService) -> Callable[[str, str], object]:
         with opened.views_database.read() as connection:
             return sorted(connection.scalars(select(Arrivals.table.c.ship)))
 
+    def notes(_: str) -> dict[str, str]:
+        with opened.views_database.read() as connection:
+            rows = connection.execute(select(Notes.table).order_by(Notes.table.c.ship))
+            return {row.ship: row.note for row in rows}
+
+    def renew(_: str) -> str:
+        rebuild(opened.views_database, [Notes], {"harbour": opened.log}, subscription=views.name)
+        return "renewed"
+
     words: dict[str, Callable[[str], object]] = {
         "arrive": lambda ship: handle(issued(Arrive(ship=ship))).version,
         "leave": lambda ship: handle(issued(Leave(ship=ship))).version,
@@ -136,13 +165,17 @@ def does(opened: OpenService) -> Callable[[str, str], object]:
         "consume": lambda _: views.catch_up(),
         "lag": lambda _: next(row.events for row in lag([opened]) if row.consumer == "arrivals"),
         "ships": ships,
+        "notes": notes,
+        "outdated": lambda _: views.outdated(),
+        "renew": renew,
     }
     return lambda word, given: words[word](given)
 
 
 def main() -> None:
     """Do what standard input says, and answer each line with one."""
-    service = Service("harbour", application=Harbour, projections=(Arrivals,))
+    logs.configure("error")
+    service = Service("harbour", application=Harbour, projections=(Arrivals, Notes))
     do = does(open_service(service, database=Database.postgres(sys.argv[2], pool=2)))
     print("ready", flush=True)  # noqa: T201
     for line in sys.stdin:

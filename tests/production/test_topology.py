@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from annals.installation import service_values
+from services.leads.projections.lead_list import LeadList
+from shared.chassis import tracking
 from shared.chassis.messaging.delivery import Delivery, pull_from
 from shared.chassis.projections.rebuild import rebuild
 from tests.acceptance.installation import wait
@@ -88,3 +91,26 @@ def test_a_service_looks_after_itself_without_the_others_databases(
     assert len(checked) == len(SERVICES["analytics"].projections)
     assert all(one["equal"] for one in checked)
     assert sum(one["facts"] for one in checked) > 100
+
+
+@pytest.mark.capability("PLT-11", "PLT-15")
+def test_a_worker_has_the_read_models_of_a_new_version_made_anew(annals: Topology) -> None:
+    annals.settle()
+    with annals.services() as services:
+        leads = next(opened for opened in services if opened.name == "leads")
+        with leads.views_database.transaction() as connection:  # as an earlier release left them
+            tracking.advance(connection, LeadList.name, tracking.VERSION, LeadList.version - 1)
+            connection.execute(LeadList.table.update().values(company="by another fold"))
+        annals.replace("worker leads")
+
+        def companies() -> set[str]:
+            with leads.views_database.read() as connection:
+                return set(connection.scalars(select(LeadList.table.c.company)))
+
+        wait(lambda: "by another fold" not in companies())
+        with leads.views_database.read() as connection:
+            known = tracking.positions(connection)
+        assert known[LeadList.name, tracking.VERSION] == LeadList.version
+        logs = {opened.name: opened.log for opened in services}
+        (report,) = rebuild(leads.views_database, [LeadList], logs, check=True)
+        assert report.equal

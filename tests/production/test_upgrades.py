@@ -118,3 +118,33 @@ def test_a_command_on_what_only_the_newer_release_can_read_is_left_to_it(
     assert new("arrive ada") == "1"
     assert old("arrive ada") == UNKNOWN
     assert new("arrive ada") == "2"
+
+
+def test_rows_are_only_changed_by_the_version_that_made_them(
+    release: Callable[[int], Release],
+) -> None:
+    old = release(1)
+    old("arrive ada")
+    old("consume")
+    new = release(2)
+    old("arrive bea")
+    new("consume")
+    assert new("ships") == "['ada', 'bea']"  # whose fold is the same in both
+    assert new("notes") == "{'ada': '1 by release 1'}"
+    assert new("outdated") == "['notes']"
+    old("consume")
+    assert old("notes") == "{'ada': '1 by release 1', 'bea': '1 by release 1'}"
+
+    assert new("renew") == "renewed"
+    assert (new("outdated"), old("outdated")) == ("[]", "[]")
+    made_anew = {"ada": "1 by release 2", "bea": "1 by release 2"}
+    assert new("notes") == str(made_anew)
+    old("arrive ada")
+    assert old("consume") == "1"
+    assert old("consume") == "0"
+    assert old("notes") == str(made_anew)
+    messages = old("relay")
+    assert old(f"receive {messages}") == "received"
+    assert old("notes") == str(made_anew)
+    assert new("consume") == "1"
+    assert new("notes") == str(made_anew | {"ada": "2 by release 2"})

@@ -120,12 +120,28 @@ def test_it_stops_when_asked(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
-def test_psycopg_waits_without_stopping_the_others() -> None:
+@pytest.mark.servers
+def test_psycopg_waits_without_stopping_the_others(postgres_database: str) -> None:
     program = (
         "from shared.chassis.worker.green import patch; patch()\n"
-        "import select, eventlet.green.select, psycopg.waiting as w\n"
-        "assert w.wait is w.wait_selector, w.wait\n"
-        "assert w.selectors is not None and select.select is eventlet.green.select.select\n"
+        "import sys, eventlet, psycopg\n"
+        "turns = []\n"
+        "def others():\n"
+        "    while True:\n"
+        "        eventlet.sleep(0.02)\n"
+        "        turns.append(1)\n"
+        "eventlet.spawn(others)\n"
+        "with psycopg.connect(sys.argv[1], autocommit=True) as connection:\n"
+        "    connection.execute('SELECT pg_sleep(1)')\n"
+        "    assert len(turns) > 20, turns\n"
+        "    long = 'x' * 50_000_000\n"  # more than the server takes at once
+        "    answer = connection.execute('SELECT length(%s)', [long]).fetchone()\n"
+        "    assert answer == (50_000_000,)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=PATIENCE)
+    subprocess.run(
+        [sys.executable, "-c", program, postgres_database],
+        check=True,
+        env=environment,
+        timeout=PATIENCE,
+    )

@@ -35,6 +35,8 @@ class Handler(Protocol):
     name: str
     contexts: frozenset[str]
     topics: frozenset[str]
+    version: int | None
+    """Of the read model, whose rows only this version may make."""
 
     def lanes(self, fact: Fact) -> list[str]:
         """Return the lanes of a fact; none when it is of no concern."""
@@ -71,6 +73,7 @@ class ViewsHandler:
         self.name = projection.name
         self.contexts = projection.contexts()
         self.topics = frozenset(event.topic for event in projection.events)
+        self.version: int | None = projection.version
         self._projection = projection
         self._folder = folder
 
@@ -120,6 +123,7 @@ class PoliciesHandler:
     """
 
     name = POLICIES
+    version: int | None = None
 
     def __init__(
         self, policies: Iterable[Policy], application: Bulk, deadlines: Deadlines, clock: Clock

@@ -8,7 +8,7 @@ between any two steps is only a redelivery.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
@@ -79,6 +79,8 @@ class Subscription:
         self.topics = frozenset(topic for h in self.handlers for topic in h.topics)
         self._known: dict[str, int] = {}
         """Positions this process has seen applied: never more than what is tracked."""
+        self._waiting: dict[str, int] = {}
+        """Whose rows are of another version, and whether of a later one."""
         self._names = [handler.name for handler in self.handlers]
         self._pull = pull
         self._clock = clock
@@ -172,12 +174,24 @@ class Subscription:
         return applied
 
     def position(self, context: str) -> int:
-        """Return the position up to which every handler has applied a context."""
+        """Return the position up to which every handler has applied a context.
+
+        Handlers of another version than their rows do not count.
+        """
         with self.database.read() as connection:
             reached = tracking.positions(connection)
-        known = min(reached.get((h.name, context), 0) for h in self._listening(context))
+        listening = self._listening(context, reached)
+        if not listening:
+            return _EVERYTHING
+        known = min(reached.get((h.name, context), 0) for h in listening)
         self._known[context] = known
         return known
+
+    def outdated(self) -> list[str]:
+        """Return the read models whose rows an earlier version made: they have to be made anew."""
+        with self.database.read() as connection:
+            reached = tracking.positions(connection)
+        return [h.name for h in self.handlers if _compared(h, reached) < 0]
 
     def retry(self, consumer: str, lane: str) -> int:
         """Apply a lane's letters again, in order, up to the first that fails again.
@@ -214,8 +228,18 @@ class Subscription:
             tracking.hold(connection, self.name)
             yield connection
 
-    def _listening(self, context: str) -> list[Handler]:
-        return [handler for handler in self.handlers if context in handler.contexts]
+    def _listening(self, context: str, reached: Mapping[tuple[str, str], int]) -> list[Handler]:
+        """Return the handlers of a context whose rows are theirs to change; the others wait."""
+        found = []
+        for handler in self.handlers:
+            rows = _compared(handler, reached)
+            if rows != self._waiting.get(handler.name, 0):
+                self._waiting[handler.name] = rows
+                if rows:
+                    log.warning("read model waits", projection=handler.name, rule=_WAITS[rows > 0])
+            if not rows and context in handler.contexts:
+                found.append(handler)
+        return found
 
     def _pull_after(self, context: str, position: int, upto: int | None = None) -> int:
         limit = MAX_EVENTS if upto is None else min(MAX_EVENTS, upto - position)
@@ -310,8 +334,10 @@ class Subscription:
         """Return the handlers that continue with this slice, each with the facts new to it."""
         reached = tracking.positions(connection)
         fresh: list[tuple[Handler, Sequence[Fact]]] = []
-        for handler in self._listening(received.context):
+        for handler in self._listening(received.context, reached):
             position = reached.get((handler.name, received.context), 0)
+            if handler.version is not None and (handler.name, tracking.VERSION) not in reached:
+                tracking.advance(connection, handler.name, tracking.VERSION, handler.version)
             if position + 1 < received.first:
                 raise _Behind
             if position < received.last:
@@ -413,6 +439,18 @@ class Subscription:
 _BEHIND = "behind an earlier letter"
 _MOST = 1024
 """Facts of several messages that are applied at once."""
+
+
+_EVERYTHING = 2**62
+"""Where nobody listens to a context just now, nothing of it is missing."""
+_WAITS = ("its rows have to be made anew", "a newer release has made its rows")
+
+
+def _compared(handler: Handler, reached: Mapping[tuple[str, str], int]) -> int:
+    """Return how far a handler's rows are ahead of its version; 0 where they are its own."""
+    if handler.version is None:
+        return 0
+    return reached.get((handler.name, tracking.VERSION), handler.version) - handler.version
 
 
 def _stream_lane(fact: Fact) -> str:

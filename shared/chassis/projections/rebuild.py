@@ -32,10 +32,13 @@ from shared.events.base import Event, Recorded, topics_of
 __all__ = ["CannotFold", "Rebuilt", "Source", "digest", "rebuild"]
 
 _BATCH = 2000
-_ROWS_IN_MEMORY = 20_000
+_ROWS_IN_MEMORY = 40_000
+"""Of all read models together; the one that holds most is written then."""
 _SUFFIX = "__copy"
 _READERS_END = 10.0
 """Seconds that a reader may hold its snapshot before it is no longer waited for."""
+_OTHERS_END = 10.0
+"""Seconds that another rebuild of the same views may take before it is no longer waited for."""
 _PAUSE, _LONG_PAUSE = 0.01, 0.5
 
 Progress = Callable[[str, int, int], None]
@@ -110,11 +113,43 @@ def rebuild(
 
     Raises:
         CannotFold: a fact makes a fold fail.
-        Unavailable: somebody reads the live rows for too long; they are as they were.
+        Unavailable: somebody reads the live rows for too long, or makes read models of these views
+            anew as well; they are as they were.
     """
-    copies = [_Copy(projection) for projection in projections]
     with database.transaction() as connection:
         parking.create(connection)
+    with _alone(database):
+        return _rebuilt(
+            database, projections, sources, subscription, check=check, progress=progress
+        )
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Keep others from making copies of the same names."""
+    lock = database.lock("rebuild")
+    give_up = time.monotonic() + _OTHERS_END
+    try:
+        while not lock.take():
+            if time.monotonic() > give_up:
+                raise Unavailable("another process makes read models anew here; try again")
+            time.sleep(_LONG_PAUSE)
+        yield
+    finally:
+        lock.release()
+
+
+def _rebuilt(
+    database: Database,
+    projections: Sequence[type[Projection]],
+    sources: Mapping[str, Source],
+    subscription: str,
+    *,
+    check: bool,
+    progress: Progress | None,
+) -> list[Rebuilt]:
+    copies = [_Copy(projection) for projection in projections]
+    with database.transaction() as connection:
         for copy in copies:
             copy.table.drop(connection, checkfirst=True)
             copy.table.create(connection)
@@ -168,10 +203,16 @@ def _filled(
             with database.transaction(durable=False) as connection:
                 for copy in copies:
                     copy.fold(connection, batch)
+                _make_room(connection, copies)
             reached[context] = batch[-1].position if len(batch) == _BATCH else tip
             if progress:
                 progress(context, reached[context], tip)
     return reached
+
+
+def _make_room(connection: Connection, copies: Sequence["_Copy"]) -> None:
+    while sum(copy.held for copy in copies) > _ROWS_IN_MEMORY:
+        max(copies, key=lambda copy: copy.held).flush(connection)
 
 
 def _make_ready(database: Database, copies: Sequence["_Copy"]) -> None:
@@ -261,10 +302,13 @@ class _Copy:
             self._make(touched)
         else:
             self._change(connection, touched)
-        if len(self._made) + len(self._rows) > _ROWS_IN_MEMORY:
-            self.flush(connection)
         self.seconds += time.perf_counter() - started
         self.facts += len(touched)
+
+    @property
+    def held(self) -> int:
+        """How many rows are in memory."""
+        return len(self._made) + len(self._rows)
 
     def _touched(self, batch: Sequence[Recorded[Event]]) -> Touched:
         try:
@@ -331,6 +375,7 @@ class _Copy:
             while applied < tracked:
                 batch = sources[context].read(applied, _BATCH, upto=tracked, topics=topics)
                 self.fold(connection, batch)
+                _make_room(connection, [self])
                 applied = batch[-1].position if len(batch) == _BATCH else tracked
             if not check:
                 tracking.advance(connection, name, context, applied)
@@ -339,6 +384,7 @@ class _Copy:
             count, mine = digest(connection, self.table)
             _, other = digest(connection, self.projection.table)
             return Rebuilt(name, self.facts, count, self.seconds, mine, mine == other, other)
+        tracking.advance(connection, name, tracking.VERSION, self.projection.version)
         self._take_place(connection)
         for letter in parking.letters(connection, name):
             parking.remove(connection, letter)

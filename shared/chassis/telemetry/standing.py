@@ -8,9 +8,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import inspect
-from sqlalchemy.pool import QueuePool
 
-from shared.chassis.database import Database
 from shared.chassis.messaging import parking
 from shared.chassis.messaging.lag import Ahead, Lag, lag, relay_lag
 from shared.chassis.service import OpenService
@@ -109,7 +107,7 @@ class Standing(Collector):
             named = {opened.log_database: "log", opened.views_database: "views"}
             for database, kind in named.items():
                 name = opened.name if len(named) == 1 else f"{opened.name}.{kind}"
-                yield "annals_pool_connections_in_use", (name,), _in_use(database)
+                yield "annals_pool_connections_in_use", (name,), database.in_use
 
 
 def answers(services: Sequence[OpenService]) -> Check:
@@ -148,8 +146,3 @@ def _parkers(opened: OpenService) -> list[str]:
     """Return who may park without being a subscription: read models and policies."""
     names = [projection.name for projection in opened.service.projections]
     return [*names, *(["policies"] if opened.service.policies else [])]
-
-
-def _in_use(database: Database) -> int:
-    pool = database.engine.pool
-    return pool.checkedout() if isinstance(pool, QueuePool) else 0

@@ -14,6 +14,7 @@ from shared.chassis.messaging.slices import Pull
 from shared.chassis.service import OpenService
 from shared.chassis.worker.broker import Broker
 from shared.chassis.worker.extensions import Subscribed
+from shared.chassis.worker.renewal import renew
 from shared.chassis.worker.service import worker_service
 
 __all__ = ["State", "run"]
@@ -49,6 +50,7 @@ def run(
     parent: int | None = None,
     elsewhere: Pull | None = None,
     state: State | None = None,
+    rebuild: Sequence[str] = (),
 ) -> None:
     """Run the workers of these services; return after SIGTERM, SIGINT or the parent's end.
 
@@ -59,6 +61,8 @@ def run(
         parent: process id to live with; without it the workers outlive whoever started them.
         elsewhere: reads the logs of services that run elsewhere (`pulling.Elsewhere`).
         state: told how the work stands. A second signal ends the process at once.
+        rebuild: the command `annals rebuild`, with which read models of a new version are made
+            anew; without it they wait until somebody does that.
 
     Raises:
         Exception: whatever ended a worker that was not told to stop.
@@ -81,12 +85,19 @@ def run(
     state = state or State()
     state.subscribed = _subscribed(runner)
     ended = eventlet.spawn(runner.wait)
+    renewing = [
+        eventlet.spawn(renew, delivery.opened.name, delivery.views, rebuild)
+        for delivery in deliveries
+        if rebuild and delivery.views is not None
+    ]
     waiting = True
     while not (stop or ended.dead or (parent is not None and os.getppid() != parent)):
         if waiting and state.caught_up() is None:
             waiting = False
             ready()
         eventlet.sleep(_CHECK)
+    for one in renewing:
+        one.kill()
     if not ended.dead:
         runner.stop()
     ended.wait()
