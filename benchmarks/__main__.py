@@ -22,6 +22,7 @@ BENCHMARKS = {
     "stream": "benchmarks.stream",
     "million": "benchmarks.million",
     "customers": "benchmarks.million:measure_customers",
+    "memory": "benchmarks.memory",
 }
 """Name to the module whose `measure()`, or the function that, returns the figures."""
 
