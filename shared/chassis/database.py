@@ -102,27 +102,58 @@ class Database(ABC):
         """Whether this thread has a writing transaction open."""
         return getattr(self._local, "connection", None) is not None
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether this thread's open transaction has changed what others remember (`doubt`)."""
+        return self.in_transaction and self._local.doubted
+
+    def doubt(self) -> None:
+        """Note that this thread's open transaction changes what others remember of this database.
+
+        What it reads from now on may be rolled back, and must not be remembered.
+        """
+        self._local.doubted = True
+
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+    def transaction(
+        self, *, durable: bool = True, holding: str | None = None
+    ) -> Iterator[Connection]:
         """Open a writing transaction, or join the one this thread has open.
 
         Only the outermost block commits; an exception that leaves it rolls everything back. Use
-        `connection.begin_nested()` for a part that may fail alone.
+        `part` for a part that may fail alone.
 
         Args:
             durable: False for what may be lost with the machine's power (never with the process)
                 because it is done again: the commit does not wait for the disk.
+            holding: what only one transaction at a time may hold; others wait for its end. One that
+                is joined must hold it already.
         """
         joined: Connection | None = getattr(self._local, "connection", None)
         if joined is not None:
             yield joined
             return
-        with self._writer(durable=durable) as connection, connection.begin():
+        with self._writer(durable=durable, holding=holding) as connection, connection.begin():
             self._local.connection, self._local.driver = connection, driver(connection)
+            self._local.doubted = False
             try:
                 yield connection
             finally:
                 self._local.connection = self._local.driver = None
+
+    @contextmanager
+    def part(self) -> Iterator[Connection]:
+        """Open a part of this thread's transaction: an exception that leaves it undoes the part."""
+        raw = self._local.driver
+        raw.execute("SAVEPOINT part")
+        try:
+            yield self._local.connection
+        except BaseException:
+            with suppress(*OUTAGE):
+                raw.execute("ROLLBACK TO SAVEPOINT part")
+                raw.execute("RELEASE SAVEPOINT part")
+            raise
+        raw.execute("RELEASE SAVEPOINT part")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -206,7 +237,9 @@ class Database(ABC):
         """Close every connection that is not in use."""
 
     @abstractmethod
-    def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]: ...
+    def _writer(
+        self, *, durable: bool, holding: str | None
+    ) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
     def _reader(self) -> AbstractContextManager[Connection]: ...
@@ -247,7 +280,7 @@ class _SQLite(Database):
         self._kept: Connection | None = None
 
     @contextmanager
-    def _writer(self, *, durable: bool) -> Iterator[Connection]:
+    def _writer(self, *, durable: bool, holding: str | None) -> Iterator[Connection]:
         with (
             self._writing,
             self._writer_kept() as connection,
@@ -349,10 +382,7 @@ class _Postgres(Database):
         event.listen(engine, "checkout", _refuse_stale)
         _begin_by_option(engine)
         super().__init__(engine)
-        self._durable = engine.execution_options(**{_BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED"})
-        self._hasty = engine.execution_options(
-            **{_BEGIN: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"}
-        )
+        self._writing = lru_cache(64)(self._writing_engine)
         self._snapshot = engine.execution_options(
             **{_BEGIN: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
         )
@@ -363,8 +393,18 @@ class _Postgres(Database):
         """Connections of the pool that wait for the next short statement, and spare it the pool's
         own work; half of the pool at most."""
 
-    def _writer(self, *, durable: bool) -> AbstractContextManager[Connection]:
-        return (self._durable if durable else self._hasty).connect()
+    def _writer(self, *, durable: bool, holding: str | None) -> AbstractContextManager[Connection]:
+        return self._writing(durable, holding).connect()
+
+    def _writing_engine(self, durable: bool, holding: str | None) -> Engine:  # noqa: FBT001 - kept by its arguments
+        """Return an engine whose transactions begin with everything they need, at one go."""
+        begin = ["BEGIN ISOLATION LEVEL READ COMMITTED"]
+        if not durable:
+            begin.append("SET LOCAL synchronous_commit TO off")
+        if holding is not None:
+            name = holding.replace("'", "''")
+            begin.append(f"SELECT pg_advisory_xact_lock(hashtextextended('{name}', 0))")
+        return self.engine.execution_options(**{_BEGIN: "; ".join(begin)})
 
     def _reader(self) -> AbstractContextManager[Connection]:
         return self._snapshot.connect()

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, 
 from shared.chassis.arrays import texts
 from shared.chassis.database import alone, short
 
-__all__ = ["VERSION", "advance", "advance_all", "create", "forget", "hold", "position", "positions"]
+__all__ = ["VERSION", "advance", "advance_all", "create", "forget", "position", "positions"]
 
 VERSION = "version"
 """Stands for a context where it is kept which version of a read model made its rows."""
@@ -36,21 +36,6 @@ _MOVE_ALL = (
     "INSERT INTO tracking (consumer, context, position) SELECT unnest(?), ?, ? "
     "ON CONFLICT (consumer, context) DO UPDATE SET position = excluded.position"
 )
-
-
-def hold(connection: Connection, name: str) -> None:
-    """Until the transaction ends, let no other one move what is tracked under a name.
-
-    Two processes of one service may apply facts at the same moment, e.g. a standby that catches up
-    and the active consumer. To be called before positions are read, since what is folded builds on
-    them. On SQLite a writing transaction is alone anyway.
-
-    Args:
-        connection: in a writing transaction.
-        name: of the subscription, e.g. `leads.views`.
-    """
-    if connection.dialect.name != "sqlite":
-        short(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (name,))
 
 
 def create(connection: Connection) -> None:

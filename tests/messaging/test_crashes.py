@@ -62,9 +62,9 @@ def armed(database: Database, fuse: Fuse) -> None:
     transaction = database.transaction
 
     @contextmanager
-    def brittle(*, durable: bool = True) -> Iterator[Connection]:
+    def brittle(*, durable: bool = True, holding: str | None = None) -> Iterator[Connection]:
         joined = database.in_transaction
-        with transaction(durable=durable) as connection:
+        with transaction(durable=durable, holding=holding) as connection:
             yield connection
             if not joined:
                 fuse()

@@ -192,10 +192,16 @@ class Application:
             return None
         return replace(_answer(answered), position=positions.stop - 1)
 
-    def bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
+    def bulk(
+        self, commands: Sequence[Command], streams: Collection[str] = ()
+    ) -> list[Answer | Refused]:
         """Carry out many commands and store them whole, each accepted or refused on its own.
 
         Later commands see what earlier ones of the same batch recorded.
+
+        Args:
+            commands: issued ones.
+            streams: of this context, which they probably concern: they are read at once.
 
         Returns:
             For each command its answer, or the refusal with nothing of it stored.
@@ -203,13 +209,15 @@ class Application:
         Raises:
             Unavailable: the database does not answer, or others were faster all the time.
         """
-        return self._reached(lambda: self._bulk(commands)) if commands else []
+        return self._reached(lambda: self._bulk(commands, streams)) if commands else []
 
-    def _bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
+    def _bulk(
+        self, commands: Sequence[Command], streams: Collection[str]
+    ) -> list[Answer | Refused]:
         taken: set[str] = set()
         for attempt in range(_ATTEMPTS):
             with self._alone(wanted=attempt > 0):
-                batch = _Batch(self, commands, taken)
+                batch = _Batch(self, commands, taken, streams)
                 self._batch.current = batch
                 try:
                     results = [self._result(command) for command in commands]
@@ -254,10 +262,15 @@ class _Batch:
         application: decides them.
         commands: at least one.
         taken: ids of streams that are known to exist, which members must not make.
+        streams: read ahead.
     """
 
     def __init__(
-        self, application: Application, commands: Sequence[Command], taken: Collection[str]
+        self,
+        application: Application,
+        commands: Sequence[Command],
+        taken: Collection[str],
+        streams: Collection[str],
     ) -> None:
         self.log = application.log
         self.created: set[str] = set()
@@ -267,6 +280,7 @@ class _Batch:
         self.answers: dict[str, AnsweredCommand] = {}
         self.earlier = self.log.answers([command.envelope.command_id for command in commands])
         self.work = Work(self.log, self.cache, commands[0].envelope)
+        self.work.read_ahead(streams)
         application.foresee(
             self.work, [c for c in commands if c.envelope.command_id not in self.earlier]
         )

@@ -25,18 +25,21 @@ class StateCache:
     SIZE = 8192
 
     def __init__(self) -> None:
-        self._states: dict[tuple[type[Any], str], tuple[int, Any]] = {}
+        self._states: dict[str, dict[type[Any], tuple[int, Any]]] = {}
+
+    def __contains__(self, stream_id: str) -> bool:
+        return stream_id in self._states
 
     def get(self, kind: type[Any], stream_id: str) -> tuple[int, Any] | None:
         """Return (version, state), (0, None) of a stream that did not exist; None if not kept."""
-        return self._states.get((kind, stream_id))
+        return self._states.get(stream_id, {}).get(kind)
 
     def put(self, kind: type[Any], stream_id: str, version: int, state: Any) -> None:
         """Keep a state; the oldest make room."""
-        if len(self._states) >= self.SIZE:
+        if stream_id not in self._states and len(self._states) >= self.SIZE:
             for old in list(self._states)[: self.SIZE // 8]:
                 self._states.pop(old, None)
-        self._states[kind, stream_id] = (version, state)
+        self._states.setdefault(stream_id, {})[kind] = (version, state)
 
 
 @dataclass(slots=True)
@@ -82,8 +85,18 @@ class Work:
         self._found: dict[tuple[str, str], str | None] = {}
         self._trusting = trusting
         self._assumed: set[tuple[str, str]] = set()
+        self._ahead: dict[str, Sequence[Recorded[Event]]] = {} if parent is None else parent._ahead
         self.foreseen: dict[Any, Any] = {} if parent is None else parent.foreseen
         """What `Application.foresee` worked out for the commands of a batch."""
+
+    def read_ahead(self, stream_ids: Iterable[str]) -> None:
+        """Read at once the streams that decisions will probably load, if nothing is known of them.
+
+        What was read of a stream is how this work sees it.
+        """
+        new = [one for one in dict.fromkeys(stream_ids) if one not in self._cache]
+        if len(new) > 1:
+            self._ahead.update(self.log.streams(new))
 
     def find(self, kind: type[A], stream_id: str) -> A | None:
         """Return the aggregate, or None when there is none of this kind under the id."""
@@ -232,7 +245,7 @@ class Work:
 
     def keep(self) -> None:
         """Remember the streams as they are now that this work is stored."""
-        if self.log.in_transaction:
+        if self.log.in_doubt:
             return
         for stream_id, stream in self._streams.items():
             for kind, state in stream.states.items():
@@ -267,12 +280,13 @@ class Work:
         version, state = kept or (0, None)
         if upto != _UNKNOWN and version > upto:
             version, state = 0, None
-        for fact in self.log.stream(stream_id, version):
+        facts = None if version else self._ahead.get(stream_id)
+        for fact in self.log.stream(stream_id, version) if facts is None else facts:
             if upto != _UNKNOWN and fact.version > upto:
                 break  # one work sees one version of a stream, whatever others add meanwhile
             state = kind.evolve(state, fact.event)
             version = fact.version
-        if not self.log.in_transaction:
+        if not self.log.in_doubt:
             self._cache.put(kind, stream_id, version, state)
         stream.version = version
         found: A | None = _after(kind, state, stream.pending)

@@ -108,7 +108,7 @@ class EventLog(LibraryApplication[str]):
         self._recorder = LogFactory(made, self._database).application_recorder()
         self._together = Together(self._recorder.store)
         self.vault = Vault(
-            self._kek, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_transaction
+            self._kek, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_doubt
         )
         return made
 
@@ -123,6 +123,11 @@ class EventLog(LibraryApplication[str]):
     def in_transaction(self) -> bool:
         """Whether this thread has a transaction on the log open."""
         return self._recorder.in_transaction
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what this thread reads may yet be rolled back."""
+        return self._recorder.in_doubt
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Open a transaction that every append and read of this thread joins."""
@@ -249,6 +254,13 @@ class EventLog(LibraryApplication[str]):
         mapper = cast(FactMapper, self.mapper)
         found = self._recorder.select_events(stream_id, gt=after_version or None)
         return mapper.facts(found)
+
+    def streams(self, stream_ids: Sequence[str]) -> dict[str, list[Recorded[Event]]]:
+        """Return the facts of many streams, each in order; none of one that does not exist."""
+        found: dict[str, list[Recorded[Event]]] = {stream_id: [] for stream_id in stream_ids}
+        for fact in cast(FactMapper, self.mapper).facts(self._recorder.select_streams(stream_ids)):
+            found[fact.stream_id].append(fact)
+        return found
 
     def version(self, stream_id: str) -> int:
         """Return the stream's current version, 0 when it does not exist."""

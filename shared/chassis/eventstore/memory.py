@@ -97,6 +97,10 @@ class MemoryRecorder(LogRecorder):
         if len(seen) < len(append.answers) or not seen.isdisjoint(self._answers):
             raise CommandRepeated("answered already")
 
+    def select_streams(self, stream_ids: Sequence[str]) -> Sequence[StoredEvent]:
+        """Return the events of many streams, each stream's in order."""
+        return [event for stream_id in stream_ids for event in self.select_events(stream_id)]
+
     def select_events(
         self,
         originator_id: UUID | str,

@@ -51,7 +51,8 @@ class PostgresRecorder(TableRecorder):
         values = arguments(append)
         try:
             if self.database.in_transaction:
-                with self.database.transaction() as connection, connection.begin_nested():
+                self.database.doubt()
+                with self.database.part():
                     rows = self.database.fetch(APPEND, values)
             else:
                 rows = self.database.fetch(APPEND, values, repeatable=False)
@@ -69,6 +70,7 @@ class PostgresRecorder(TableRecorder):
     def destroy_key(self, subject: str) -> bool:
         """Overwrite the key with nothing; the row's former bytes go when the table is vacuumed."""
         with self.database.transaction():
+            self.database.doubt()
             return bool(
                 self.database.fetch(
                     "UPDATE subject_keys SET wrapped = '' WHERE subject = ? AND wrapped != '' "

@@ -126,6 +126,16 @@ class LogRecorder(ApplicationRecorder):
     def in_transaction(self) -> bool:
         """Whether this thread has such a transaction open."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what this thread reads may yet be rolled back."""
+        return self.in_transaction
+
+    @abstractmethod
+    def select_streams(self, stream_ids: Sequence[str]) -> Sequence[StoredEvent]:
+        """Return the events of many streams, each stream's in order."""
+        ...
+
     @abstractmethod
     def select_claim(self, scope: str, key: str) -> str | None:
         """Return the stream that holds the key, if any."""

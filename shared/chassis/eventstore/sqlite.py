@@ -55,8 +55,9 @@ class SQLiteRecorder(TableRecorder):
         joined = self.database.in_transaction
         with (
             self.database.transaction() as connection,
-            connection.begin_nested() if joined else nullcontext(),
+            self.database.part() if joined else nullcontext(),
         ):
+            self.database.doubt()
             cursor = driver(connection).cursor()
             tip = _tip(cursor)
             try:
@@ -113,6 +114,7 @@ class SQLiteRecorder(TableRecorder):
         emptied when SQLite checkpoints next.
         """
         with self.database.transaction() as connection:
+            self.database.doubt()
             connection.exec_driver_sql("PRAGMA secure_delete = ON")
             try:
                 destroyed = connection.exec_driver_sql(

@@ -31,6 +31,11 @@ class TableRecorder(LogRecorder):
         """Whether this thread has it open."""
         return self.database.in_transaction
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether this thread's open transaction has appended or destroyed something."""
+        return self.database.in_doubt
+
     def select_events(
         self,
         originator_id: UUID | str,
@@ -54,6 +59,18 @@ class TableRecorder(LogRecorder):
             query += " LIMIT ?"
             values.append(limit)
         return [Notification(*row) for row in self.database.fetch(query, values)]
+
+    def select_streams(self, stream_ids: Sequence[str]) -> Sequence[StoredEvent]:
+        """Return the events of many streams, each stream's in order."""
+        found: list[StoredEvent] = []
+        for start in range(0, len(stream_ids), _AT_ONCE):
+            listed, among = self.database.among(["stream_id"], stream_ids[start : start + _AT_ONCE])
+            query = (
+                "SELECT stream_id, version, topic, state, position FROM events "  # noqa: S608
+                f"WHERE {listed} ORDER BY stream_id, version"
+            )
+            found += [Notification(*row) for row in self.database.fetch(query, among)]
+        return found
 
     def select_notifications(
         self,

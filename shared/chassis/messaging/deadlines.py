@@ -21,11 +21,12 @@ from sqlalchemy import (
 
 from shared.chassis import tracking
 from shared.chassis.clock import Clock
-from shared.chassis.database import Database, short
+from shared.chassis.database import Database
 from shared.chassis.eventstore import EventLog
 from shared.chassis.messaging import parking
 from shared.chassis.messaging.failures import OUTAGE, describe
 from shared.chassis.messaging.watch import Watch
+from shared.chassis.projections.rows import rows_of
 from shared.chassis.shapes import (
     Actor,
     Answer,
@@ -145,14 +146,11 @@ class Deadlines:
         last = {(plan.policy, plan.reaction.key): plan for plan in plans}
         if not last:
             return
-        short(connection, "DELETE FROM deadlines WHERE policy = ? AND key = ?", *last)
-        new = [
-            self._row(plan, plan.reaction)
-            for plan in last.values()
-            if isinstance(plan.reaction, Later)
+        rows = [
+            (place, self._row(plan, plan.reaction) if isinstance(plan.reaction, Later) else None)
+            for place, plan in last.items()
         ]
-        if new:
-            connection.execute(deadlines.insert(), new)
+        rows_of(deadlines, connection).write(connection, rows)
 
     def next(self) -> datetime | None:
         """Return the earliest deadline's moment."""
@@ -243,7 +241,7 @@ class Deadlines:
 
     def _keep_or_park(self, connection: Connection, row: Mapping[str, Any]) -> None:
         try:
-            with connection.begin_nested():
+            with self.database.part():
                 self._issue(row)
         except OUTAGE:
             raise

@@ -1,6 +1,6 @@
 """What is done with facts that arrive: rows are folded, policies react."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
@@ -103,7 +103,9 @@ class ViewsHandler:
 class Bulk(Decider, Protocol):
     """What policies need of an application."""
 
-    def bulk(self, commands: Sequence[Command]) -> list[Answer | Refused]:
+    def bulk(
+        self, commands: Sequence[Command], streams: Collection[str] = ()
+    ) -> list[Answer | Refused]:
         """Decide issued commands in one transaction, each accepted or refused on its own."""
         ...
 
@@ -162,14 +164,17 @@ class PoliciesHandler:
     def _react(self, connection: Connection, occasions: Iterable[tuple[Policy, Fact]]) -> None:
         commands: list[Command] = []
         plans: list[Plan] = []
+        streams: set[str] = set()
         for policy, fact in occasions:
             for place, reaction in enumerate(policy(fact)):
                 if isinstance(reaction, Command):
                     commands.append(reaction.issued(self._envelope(policy, fact, place)))
+                    if fact.context == self._application.log.context:
+                        streams.add(fact.stream_id)
                 else:
                     plans.append(Plan(policy.name, reaction, fact, self._rule(policy)))
         self._deadlines.plan(connection, plans)
-        for answer in self._application.bulk(commands):
+        for answer in self._application.bulk(commands, streams):
             if isinstance(answer, Refused):
                 raise answer
 

@@ -96,6 +96,11 @@ parked = Table(
 _waiting = parked.c.skipped_at.is_(None)
 _COUNTS = "SELECT consumer, count(*) FROM parked WHERE skipped_at IS NULL GROUP BY consumer"
 _HELD = "SELECT DISTINCT consumer, lane FROM parked WHERE skipped_at IS NULL"
+_STANDING = (
+    "SELECT consumer, context, position FROM tracking "
+    "UNION ALL SELECT DISTINCT consumer, lane, CAST(NULL AS bigint) FROM parked "
+    "WHERE skipped_at IS NULL"
+)
 
 
 def create(connection: Connection) -> None:
@@ -149,6 +154,20 @@ def held(connection: Connection, consumers: Iterable[str]) -> dict[str, set[str]
         if consumer in lanes:
             lanes[consumer].add(lane)
     return lanes
+
+
+def standing(
+    connection: Connection, consumers: Iterable[str]
+) -> tuple[dict[str, set[str]], dict[tuple[str, str], int]]:
+    """Return what is `held` and the tracked `positions`, asked at once."""
+    lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
+    reached = {}
+    for consumer, place, position in short(connection, _STANDING):
+        if position is not None:
+            reached[consumer, place] = position
+        elif consumer in lanes:
+            lanes[consumer].add(place)
+    return lanes, reached
 
 
 def letters(connection: Connection, consumer: str | None = None) -> list[Letter]:

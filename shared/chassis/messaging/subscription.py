@@ -60,6 +60,8 @@ class Subscription:
         clock: dates what is parked.
         deadlines: those whose parked commands can be retried here.
         pause: waits the given seconds; called between transactions, never inside one.
+        gather: seconds to leave from one delivery to the next while little comes, so that what
+            comes meanwhile is applied together, and others have their turn.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Subscription:
         clock: Clock,
         deadlines: Deadlines | None = None,
         pause: Callable[[float], None] = time.sleep,
+        gather: float = 0.0,
     ) -> None:
         self.name = name
+        self.gather = gather
         self.database = database
         self.handlers = tuple(handlers)
         self.contexts = frozenset(context for h in self.handlers for context in h.contexts)
@@ -223,9 +227,12 @@ class Subscription:
 
     @contextmanager
     def _alone(self, *, durable: bool = True) -> Iterator[Connection]:
-        """Open a transaction in which nobody else applies facts for this subscription."""
-        with self.database.transaction(durable=durable) as connection:
-            tracking.hold(connection, self.name)
+        """Open a transaction in which nobody else applies facts for this subscription.
+
+        Another process of the service may want to at the same moment, e.g. a standby that catches
+        up; what is folded builds on the positions that are read then.
+        """
+        with self.database.transaction(durable=durable, holding=self.name) as connection:
             yield connection
 
     def _listening(self, context: str, reached: Mapping[tuple[str, str], int]) -> list[Handler]:
@@ -294,8 +301,8 @@ class Subscription:
             self._known[applied.context] = max(known, applied.last)
 
     def _apply_whole(self, connection: Connection, received: Slice) -> None:
-        held = parking.held(connection, self._names)
-        fresh = self._fresh(connection, received)
+        held, reached = parking.standing(connection, self._names)
+        fresh = self._fresh(connection, received, reached)
         for handler, facts in fresh:
             lanes = held[handler.name]
             ready = [f for f in facts if not lanes or self._let_by(connection, handler, f, lanes)]
@@ -305,8 +312,8 @@ class Subscription:
 
     def _apply_singly(self, connection: Connection, received: Slice) -> list[str]:
         parked: list[str] = []
-        held = parking.held(connection, self._names)
-        fresh = self._fresh(connection, received)
+        held, reached = parking.standing(connection, self._names)
+        fresh = self._fresh(connection, received, reached)
         for handler, facts in fresh:
             lanes = held[handler.name]
             for fact in facts:
@@ -329,10 +336,9 @@ class Subscription:
         tracking.advance_all(connection, names, received.context, received.last)
 
     def _fresh(
-        self, connection: Connection, received: Slice
+        self, connection: Connection, received: Slice, reached: Mapping[tuple[str, str], int]
     ) -> list[tuple[Handler, Sequence[Fact]]]:
         """Return the handlers that continue with this slice, each with the facts new to it."""
-        reached = tracking.positions(connection)
         fresh: list[tuple[Handler, Sequence[Fact]]] = []
         for handler in self._listening(received.context, reached):
             position = reached.get((handler.name, received.context), 0)
@@ -354,11 +360,10 @@ class Subscription:
             self._park(connection, handler.name, fact, lane, _BEHIND)
         return _stream_lane(fact) not in waiting
 
-    @staticmethod
-    def _attempt(connection: Connection, handler: Handler, fact: Fact, lane: str) -> str:
+    def _attempt(self, connection: Connection, handler: Handler, fact: Fact, lane: str) -> str:
         """Apply one fact in one lane; return what went wrong, or nothing."""
         try:
-            with connection.begin_nested():
+            with self.database.part():
                 handler.apply_lane(connection, fact, lane)
         except OUTAGE:
             raise
@@ -402,7 +407,7 @@ class Subscription:
             if parking.head(connection, letter.consumer, letter.lane) != letter:
                 return True
             try:
-                with connection.begin_nested():
+                with self.database.part():
                     self._redo(connection, letter, fact)
             except OUTAGE:
                 raise

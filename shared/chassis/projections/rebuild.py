@@ -249,8 +249,7 @@ def _settled(
     give_up = time.monotonic() + _READERS_END
     while True:
         try:
-            with database.transaction() as connection:
-                tracking.hold(connection, subscription)
+            with database.transaction(holding=subscription) as connection:
                 if not check:
                     _keep_readers_out(connection, copies)
                 live = tracking.positions(connection)

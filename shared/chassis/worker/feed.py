@@ -56,6 +56,7 @@ class Feed:
         self._again = Patience(subscription.name)
         self._again_at = 0.0
         self._broker = broker
+        self._gather = 0.0 if broker.is_embedded else subscription.gather
         self._subscription = subscription
         self._hand_over = hand_over
 
@@ -82,6 +83,8 @@ class Feed:
                         self._catch_up()
                     self._drain(connection.transport, connected, came)
                     self._take(came)
+                    if self._gather and 0 < len(came) < _TOGETHER:
+                        self._patience.rest(self._gather)
                     came.clear()
 
     def _catch_up(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import structlog
 from kombu import Connection, Message, Producer, Queue
 
-from shared.chassis.messaging.slices import CONTENT_TYPE, Parcel
+from shared.chassis.messaging.slices import CONTENT_TYPE, MAX_EVENTS, Parcel
 from shared.chassis.telemetry.metrics import BROKER_BLOCKED, UNROUTABLE
 from shared.chassis.worker.broker import Broker, release
 
@@ -20,6 +20,8 @@ _QUEUED = 2
 _WRITE_TIMEOUT = 10.0
 _TICK = 1.0
 _TELL_AGAIN = 60.0
+_GATHER = 0.008
+"""Seconds from one slice to the next, unless it is full: each costs everybody who reads it."""
 _GATHERING = 0.1
 """Longest wait for a slice to grow while consumers are busy, in seconds; a queue may be stuck."""
 
@@ -79,6 +81,7 @@ class ConfirmedPublisher:
         self._waiting: dict[int, Parcel] = {}
         self._refused = 0
         self._ticked_at = 0.0
+        self._gathered_at = 0.0
         self._told_at: dict[str, float] = {}
         self.unroutable: dict[str, int] = {}
         self.blocked = False
@@ -95,6 +98,8 @@ class ConfirmedPublisher:
         )
         self._tag += 1
         self._waiting[self._tag] = parcel
+        if parcel.last - parcel.first + 1 < MAX_EVENTS:
+            self._gathered_at = time.monotonic() + _GATHER
         channel.basic_publish(
             message,
             exchange=self._broker.exchange.name,
@@ -109,8 +114,9 @@ class ConfirmedPublisher:
         return self._tag + 1 - first
 
     def has_room(self) -> bool:
-        """Whether the window is open and the broker takes messages."""
-        return not self.blocked and len(self._waiting) < self.WINDOW
+        """Whether the window is open, the broker takes messages, and some may have gathered."""
+        gathered = time.monotonic() >= self._gathered_at
+        return gathered and not self.blocked and len(self._waiting) < self.WINDOW
 
     def wait(self, seconds: float) -> None:
         """Wait for confirms; with none to come, only look at the connection now and then.
