@@ -192,6 +192,33 @@ def test_facts_say_when_why_and_on_whose_word(harbour: Harbour) -> None:
     }
 
 
+def test_streams_that_are_named_are_read_at_once(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(harbour, "gull", "tern")
+    elsewhere = Harbour(harbour.log)
+    singly: list[str] = []
+
+    def stream(log: EventLog, stream_id: str, after: int = 0) -> list[Any]:
+        singly.append(stream_id)
+        return log.streams([stream_id])[stream_id][after:]
+
+    monkeypatch.setattr(EventLog, "stream", stream)
+    commands = [issue(LoadCargo(boat_id=boat, tons=60)) for boat in ("gull", "tern", "tern")]
+    results = elsewhere.bulk(commands, ["gull", "tern"])
+    assert [type(result) for result in results] == [Answer, Answer, Overloaded]
+    assert singly == []
+
+
+def test_what_a_transaction_reads_after_it_wrote_is_not_remembered(harbour: Harbour) -> None:
+    built(harbour, "gull")
+    with pytest.raises(InterruptedError), harbour.log.transaction():  # noqa: PT012
+        assert isinstance(bulk(harbour, load(60))[0], Answer)
+        assert isinstance(bulk(harbour, load(60))[0], Overloaded)
+        raise InterruptedError
+    assert isinstance(bulk(harbour, load(60))[0], Answer)
+
+
 boats = st.sampled_from(["gull", "tern"])
 berths = st.sampled_from(["north", "south"])
 wishes = st.one_of(
@@ -209,9 +236,13 @@ issued = st.lists(
 )
 
 
-@given(issued, st.lists(st.integers(1, 5), min_size=12, max_size=12))
+@given(
+    issued,
+    st.lists(st.integers(1, 5), min_size=12, max_size=12),
+    st.sets(st.sampled_from(["gull", "tern", "skua"])),
+)
 def test_any_batches_do_what_single_commands_do(
-    wanted: Sequence[tuple[Command, str | None, int | None]], sizes: Sequence[int]
+    wanted: Sequence[tuple[Command, str | None, int | None]], sizes: Sequence[int], ahead: set[str]
 ) -> None:
     commands = [
         issue(command, command_id=command_id or f"own-{number}", expected_version=version)
@@ -220,7 +251,7 @@ def test_any_batches_do_what_single_commands_do(
     one, many = Harbour(EventLog("harbour")), Harbour(EventLog("harbour"))
     singly = [_result(one, command) for command in commands]
     batched = [
-        _comparable(result) for batch in _cut(commands, sizes) for result in many.bulk(batch)
+        _comparable(result) for batch in _cut(commands, sizes) for result in many.bulk(batch, ahead)
     ]
     assert batched == singly
     assert many.log.read(0, 1000) == one.log.read(0, 1000)

@@ -1,8 +1,11 @@
 """What a publisher tells the relay about its parcels in flight."""
 
+from typing import Any
+
 import pytest
 
 from shared.chassis.messaging import Parcel, Relay
+from shared.chassis.messaging.slices import MAX_EVENTS
 from shared.chassis.worker.broker import Broker
 from shared.chassis.worker.publishers import ConfirmedPublisher, NotConfirmed
 from tests.messaging.conftest import House, open_house
@@ -70,6 +73,31 @@ def test_no_more_than_a_window_is_in_flight(house: House) -> None:
         publisher(Parcel("dining", number, number, b"[]"))
     assert not publisher.has_room()
     publisher._on_ack(1, multiple=False)
+    assert publisher.has_room()
+
+
+class Channel:
+    """Takes whatever is published."""
+
+    def prepare_message(self, *_: object) -> None: ...
+
+    def basic_publish(self, *_: object, **__: object) -> None: ...
+
+
+class Swallowing(ConfirmedPublisher):
+    def _open(self) -> Any:
+        return Channel()
+
+
+def test_after_a_short_slice_others_gather_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    publisher = Swallowing(Broker.amqp("amqp://nowhere//"))
+    publisher(Parcel("dining", 1, MAX_EVENTS, b"[]"))
+    assert publisher.has_room()
+    publisher(Parcel("dining", MAX_EVENTS + 1, MAX_EVENTS + 1, b"[]"))
+    assert not publisher.has_room()
+    now += 0.1
     assert publisher.has_room()
 
 
