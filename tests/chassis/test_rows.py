@@ -84,7 +84,8 @@ rests = st.fixed_dictionaries(
         "price": st.none() | amounts,
         "since": st.none() | moments,
         "due": st.none() | st.dates(),
-        "items": json,
+        # No bare numbers: SQLite keeps them as its own, the last digit is not safe.
+        "items": st.none() | st.lists(json, max_size=3) | st.dictionaries(texts, json, max_size=3),
     }
 )
 written = st.lists(st.tuples(keys, rests), max_size=5, unique_by=lambda pair: pair[0])
@@ -158,6 +159,25 @@ def test_rows_that_fill_a_table_are_those_that_are_written(
         rows_of(things, connection).write(connection, some)
         assert digest(connection, things) == filled
         savepoint.rollback()
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=16, max_size=40, unique=True))
+def test_many_rows_of_nothing_but_their_keys_fill_a_table(
+    database: Database, some: Sequence[Key]
+) -> None:
+    with database.transaction() as connection:
+        savepoint = connection.begin_nested()
+        rows_of(links, connection).fill(connection, [(key, {}) for key in some])
+        found = connection.execute(select(links.c.one, links.c.other))
+        assert {tuple(row) for row in found} == set(some)
+        savepoint.rollback()
+
+
+@pytest.mark.parametrize("odd", ["a\tb", "a\nb", "a\\b", "a\rb", "\\N", "\\."])
+def test_a_key_may_hold_what_separates_keys(connection: Connection, odd: str) -> None:
+    some: list[Key] = [(str(number), "b") for number in range(20)] + [(odd, odd)]
+    rows_of(links, connection).fill(connection, [(key, {}) for key in some])
+    assert set(rows_of(links, connection).load(connection, some)) == set(some)
 
 
 @given(written)

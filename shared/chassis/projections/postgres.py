@@ -99,10 +99,12 @@ class PostgresRows:
         if len(rows) < _FEW:
             self.write(connection, rows)
             return
-        encoded = self._encoded if self._is_key else self._streamed
         raw: psycopg.Connection[Any] = driver(connection)
         with raw.cursor() as cursor, cursor.copy(self._copy) as copy:
-            write_row = copy.write_row
+            if self._is_key and (lines := _lines([key for key, _ in rows])):
+                copy.write(lines)
+                return
+            encoded, write_row = self._streamed, copy.write_row
             for key, row in rows:
                 write_row(encoded(key, row))
 
@@ -132,6 +134,15 @@ class PostgresRows:
                 parts[place] = encode(parts[place])
             wanted.append(dict(zip(names, parts, strict=True)))
         return Json(wanted, orjson.dumps)
+
+
+def _lines(keys: Sequence[Key]) -> str | None:
+    """Return keys as COPY takes them, None when something in them would have to be escaped."""
+    lines = "\n".join(["\t".join(map(str, key)) for key in keys]) + "\n"
+    separators = len(keys) * (len(keys[0]) - 1)
+    plain = "\\" not in lines and "\r" not in lines
+    fits = lines.count("\t") == separators and lines.count("\n") == len(keys)
+    return lines if plain and fits else None
 
 
 def _text(value: Any) -> str | None:

@@ -60,8 +60,12 @@ class Projector:
     @staticmethod
     def _make(connection: Connection, projection: type[Projection], touched: "Touched") -> None:
         fold = projection.fold
-        made = [(key, fold(key, None, recorded)) for recorded, keys in touched for key in keys]
-        new = [(key, row) for key, row in made if row is not None]
+        new = [
+            (key, row)
+            for recorded, keys in touched
+            for key in keys
+            if (row := fold(key, None, recorded)) is not None
+        ]
         if new:
             rows_of(projection.table, connection).fill(connection, new)
 

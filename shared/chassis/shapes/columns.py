@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -63,6 +64,7 @@ def amount_of(whole: int) -> Decimal:
     return Decimal(whole).scaleb(-4) if whole % 100 else Decimal(whole // 100).scaleb(-2)
 
 
+@lru_cache(8192)  # a fact's moment is written by each read model that folds it
 def instant_text(value: datetime | None) -> str | None:
     """Return an aware moment as sortable ISO text in UTC, with microseconds."""
     if value is None:
