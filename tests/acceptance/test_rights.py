@@ -34,6 +34,7 @@ def test_a_role_gives_rights_and_what_it_lacks_is_named(annals: Installation) ->
 
 @pytest.mark.capability("WRK-02")
 def test_the_built_in_roles_are_laid_down_once(annals: Installation) -> None:
+    annals.settle()
     roles = {role["role"] for role in annals.get("/v1/roles")["items"]}
     assert {"administrator", "sales_rep", "finance", "service_agent"} <= roles
     with open_installation(annals.settings) as services:

@@ -1,12 +1,18 @@
 """Whoever may not see everything gets the answers of a company that has only what they may see."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, select
+from sqlalchemy.sql import visitors
 
 from annals.installation import service_values
+from services.leads.projections.lead_list import LeadList
 from shared.chassis.service import OpenService, Service
+from shared.chassis.shapes import Actor, guard
 from shared.chassis.shapes.guard import Sight
 from tests.trust.company import JUNIOR, MATE, ME, PEOPLE, STRANGER, answer, opened, queries
 
@@ -43,6 +49,30 @@ def test_a_reader_is_told_what_a_company_of_those_records_alone_would_tell(
     for query in queries(service.asked[rpc].query):
         told = answer(company(service), query, Sight(people))
         assert told == answer(company(service, people), query)
+
+
+def test_the_first_questions_may_come_at_the_same_moment(
+    company: Callable[..., OpenService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two copies of a table in one statement would be two tables."""
+    guards, table, sight = SERVICES["leads"].guarded, LeadList.table, Sight(SCOPES["unit"])
+    copied, together = Table.to_metadata, Barrier(2)
+
+    def slowly(one: Table, *arguments: Any, **options: Any) -> Table:
+        if one is table:
+            together.wait(1)
+        return copied(one, *arguments, **options)
+
+    def read(number: int) -> set[Table]:
+        cut = guard.Cut(guards, Actor(id=f"e{number}", name=""), sight).apply(select(table), "main")
+        found = {one for one in visitors.iterate(cut) if isinstance(one, Table)}
+        return {one for one in found if one.fullname == "main.leads"}
+
+    monkeypatch.setattr(Table, "to_metadata", slowly)
+    monkeypatch.setattr(guard, "_RAW", {})
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(read, range(2))
+    assert len(first | second) == 1
 
 
 @pytest.mark.parametrize("name", SERVICES)

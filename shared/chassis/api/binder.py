@@ -224,7 +224,8 @@ def guarded(
             context.abort(grpc.StatusCode.CANCELLED, "nobody is waiting any more")
         started = time.perf_counter()
         metadata = dict(context.invocation_metadata())
-        command_id = metadata.setdefault("annals-command-id", fresh_id())
+        command_id = metadata.get("annals-command-id") or fresh_id()
+        metadata["annals-command-id"] = command_id
         given = metadata.get("annals-correlation-id")
         with tracing.serving(name, metadata, given) as note:
             correlation_id = given or tracing.conversation() or command_id

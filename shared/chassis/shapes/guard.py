@@ -328,7 +328,7 @@ class Cut:
             made = visible.select_from(rows).cte(table.name)
             for dialect in ("postgresql", "sqlite"):
                 made = made.prefix_with(_FLAT, dialect=dialect)
-            self._tables[place] = made
+            self._tables.setdefault(place, made)
         return self._tables[place]
 
 
@@ -377,9 +377,10 @@ _RAW: dict[tuple[Table, str], Table] = {}
 def _raw(table: Table, schema: str) -> Table:
     """Return a table by its full name, which no common table expression can have."""
     place = (table, schema)
-    if place not in _RAW:
-        _RAW[place] = table.to_metadata(MetaData(), schema=schema)
-    return _RAW[place]
+    found = _RAW.get(place)
+    if found is None:  # threads must agree on one: two in a statement would be two tables
+        found = _RAW.setdefault(place, table.to_metadata(MetaData(), schema=schema))
+    return found
 
 
 def holds(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:

@@ -2,9 +2,8 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils import UUID, uuid7
 
 __all__ = ["derived_id", "fresh_id"]
 
