@@ -22,7 +22,7 @@ _UNKNOWN = -1
 class StateCache:
     """Folded states by stream, so that a stream's old facts are read once per process."""
 
-    SIZE = 8192
+    SIZE = 1024
 
     def __init__(self) -> None:
         self._states: dict[str, dict[type[Any], tuple[int, Any]]] = {}
