@@ -229,7 +229,7 @@ class Database(ABC):
         It is not taken yet. A database in memory has one process; its locks are free.
 
         Args:
-            name: what is locked, e.g. `relay`; fit for a file's name.
+            name: what is locked, e.g. `relay leads`; without a slash.
         """
 
     @abstractmethod
@@ -349,7 +349,7 @@ class _SQLite(Database):
     def lock(self, name: str) -> "Lock":
         if self._path is None:
             return Lock()
-        return FileLock(self._path.with_name(f"{self._path.name}-{name}.lock"))
+        return FileLock(self._path.with_name(f"{self._path.name}-{name.replace(' ', '-')}.lock"))
 
     def close(self) -> None:
         while self._idle:

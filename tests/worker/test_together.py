@@ -23,7 +23,7 @@ def leaders(branch: Branch, *services: str) -> dict[str, int]:
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity JOIN pg_locks USING (pid) "
                 "WHERE locktype = 'advisory' AND granted AND datname = current_database() "
-                "AND application_name LIKE 'annals %%.relay'"
+                "AND application_name LIKE 'annals relay %%'"
             ).fetchone()
             if row is not None:
                 found[service] = row[0]

@@ -56,7 +56,7 @@ class Relaying(DependencyProvider):  # type: ignore[misc]
         self.leads = False
         self._leader = RELAY_LEADER.labels(event_log.context)
         UNROUTABLE.labels(event_log.context)  # there from the start, so that the first one shows
-        self._lock = event_log.database.lock(f"{event_log.context}.relay")
+        self._lock = event_log.database.lock(f"relay {event_log.context}")
         self._patience = Patience(f"{event_log.context}.relay")
 
     def start(self) -> None:
