@@ -21,7 +21,7 @@ from shared.chassis.eventstore import EventLog
 from shared.chassis.messaging.deadlines import POLICIES
 from shared.chassis.service import OpenService
 
-__all__ = ["measure", "settled"]
+__all__ = ["measure"]
 
 _CUSTOMERS = 6000
 _LIVED = 4
@@ -151,12 +151,12 @@ def _delays(installation: Deployed) -> list[float]:
     address, token = installation.address, installation.token
     began = time.monotonic()
     full = _issued(address, token, 0, _FULL, pause=0.0)
-    settled(installation)
+    _settled(installation)
     seconds = time.monotonic() - began
     with _watched(installation) as shown:
         pause = _CLIENTS * seconds / len(full) * 2
         answered = _issued(address, token, 1, _HALF, pause)
-        settled(installation)
+        _settled(installation)
     moments = sorted(shown.items())
     delays = []
     place = 0
@@ -220,7 +220,7 @@ def _watched(installation: Deployed) -> Iterator[Mapping[int, float]]:
         thread.join()
 
 
-def settled(installation: Deployed) -> None:
+def _settled(installation: Deployed) -> None:
     """Wait until the worker of leads has reacted to everything and folded it."""
     url = str(installation.settings.database_for("leads"))
     reached = -1

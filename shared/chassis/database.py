@@ -142,12 +142,12 @@ class Database(ABC):
                 self._local.connection = self._local.driver = None
 
     @contextmanager
-    def part(self) -> Iterator[Connection]:
+    def part(self) -> Iterator[None]:
         """Open a part of this thread's transaction: an exception that leaves it undoes the part."""
         raw = self._local.driver
         raw.execute("SAVEPOINT part")
         try:
-            yield self._local.connection
+            yield
         except BaseException:
             with suppress(*OUTAGE):
                 raw.execute("ROLLBACK TO SAVEPOINT part")
@@ -382,7 +382,7 @@ class _Postgres(Database):
         event.listen(engine, "checkout", _refuse_stale)
         _begin_by_option(engine)
         super().__init__(engine)
-        self._writing = lru_cache(64)(self._writing_engine)
+        self._engine_for = lru_cache(64)(self._writing_engine)
         self._snapshot = engine.execution_options(
             **{_BEGIN: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
         )
@@ -394,7 +394,7 @@ class _Postgres(Database):
         own work; half of the pool at most."""
 
     def _writer(self, *, durable: bool, holding: str | None) -> AbstractContextManager[Connection]:
-        return self._writing(durable, holding).connect()
+        return self._engine_for(durable, holding).connect()
 
     def _writing_engine(self, durable: bool, holding: str | None) -> Engine:  # noqa: FBT001 - kept by its arguments
         """Return an engine whose transactions begin with everything they need, at one go."""

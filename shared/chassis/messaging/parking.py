@@ -36,12 +36,12 @@ __all__ = [
     "counts",
     "create",
     "head",
-    "held",
     "letters",
     "park",
     "remove",
     "skip",
     "skipped",
+    "standing",
 ]
 
 MAX_BODY = 1024 * 1024
@@ -95,7 +95,6 @@ parked = Table(
 )
 _waiting = parked.c.skipped_at.is_(None)
 _COUNTS = "SELECT consumer, count(*) FROM parked WHERE skipped_at IS NULL GROUP BY consumer"
-_HELD = "SELECT DISTINCT consumer, lane FROM parked WHERE skipped_at IS NULL"
 _STANDING = (
     "SELECT consumer, context, position FROM tracking "
     "UNION ALL SELECT DISTINCT consumer, lane, CAST(NULL AS bigint) FROM parked "
@@ -147,19 +146,15 @@ def park(
     )
 
 
-def held(connection: Connection, consumers: Iterable[str]) -> dict[str, set[str]]:
-    """Return, per consumer, the lanes in which something waits."""
-    lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
-    for consumer, lane in short(connection, _HELD):
-        if consumer in lanes:
-            lanes[consumer].add(lane)
-    return lanes
-
-
 def standing(
     connection: Connection, consumers: Iterable[str]
 ) -> tuple[dict[str, set[str]], dict[tuple[str, str], int]]:
-    """Return what is `held` and the tracked `positions`, asked at once."""
+    """Return how consumers stand, asked at once.
+
+    Returns:
+        Per consumer the lanes in which something waits, and every tracked position and version
+        (`tracking.positions`).
+    """
     lanes: dict[str, set[str]] = {consumer: set() for consumer in consumers}
     reached = {}
     for consumer, place, position in short(connection, _STANDING):

@@ -436,7 +436,8 @@ class Subscription:
         if letter.lane != _stream_lane(fact):
             handler.apply_lane(connection, fact, letter.lane)
             return
-        held = parking.held(connection, [handler.name])[handler.name] - {letter.lane}
+        lanes, _ = parking.standing(connection, [handler.name])
+        held = lanes[handler.name] - {letter.lane}
         if self._let_by(connection, handler, fact, held):
             handler.apply(connection, [fact], held)
 
