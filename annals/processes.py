@@ -70,7 +70,13 @@ def api(life: Life) -> None:
             limits=Limits.of(settings),
             address=f"{settings.host}:{settings.grpc_port}",
         )
-        served.start()
+
+        def begin() -> None:
+            # The console looks at every object there is while it starts, and an object that is
+            # being made at that moment by another thread may break.
+            served.start()
+            life.say_ready()
+
         gateway = create_app(
             {opened.name: served.address for opened in services},
             timeout=settings.request_timeout,
@@ -79,7 +85,7 @@ def api(life: Life) -> None:
         )
         console.mount(gateway)
         threading.Thread(target=_end_with, args=(life.parent,), daemon=True).start()
-        serve_http(gateway, settings, life.say_ready, _GRACE)
+        serve_http(gateway, settings, begin, _GRACE)
         served.stop(_GRACE)
 
 
