@@ -1,6 +1,7 @@
 """Databases: one engine per file or server, transactions that nest by joining."""
 
 import sqlite3
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -38,6 +39,7 @@ from sqlalchemy.exc import (
 )
 
 from shared.chassis.arrays import texts
+from shared.chassis.direct import Direct
 from shared.chassis.lock import KEEPALIVE, AdvisoryLock, FileLock, Lock
 
 __all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
@@ -388,6 +390,8 @@ class _Postgres(Database):
         )
         self._lone = engine.execution_options(**{_BEGIN: ""})
         self._compiled = lru_cache(1024)(self._compile)
+        self._is_green = "eventlet" in sys.modules
+        """Whether a statement has to let other green threads run while it waits."""
         self._most_spare = pool // 2
         self._spare: deque[_Lent] = deque()
         """Connections of the pool that wait for the next short statement, and spare it the pool's
@@ -430,7 +434,7 @@ class _Postgres(Database):
     ) -> list[Any]:
         lent = self._lent()
         try:
-            rows = _fetched(lent.raw, text, values)
+            rows = self._rows(lent, text, values)
         except psycopg.OperationalError:
             lost = _broken(lent.raw)
             lent.pooled.close()
@@ -444,6 +448,16 @@ class _Postgres(Database):
             return rows
         with closing(self.engine.raw_connection()) as fresh:  # its connection was lost meanwhile
             return _fetched(fresh.driver_connection, text, values)
+
+    def _rows(
+        self, lent: "_Lent", text: str, values: Sequence[Any] | Mapping[str, Any]
+    ) -> list[Any]:
+        if self._is_green:
+            return _fetched(lent.raw, text, values)
+        direct = lent.pooled.info.get(Direct)
+        if direct is None:
+            direct = lent.pooled.info[Direct] = Direct(lent.raw)
+        return direct.rows(text, values)
 
     def _lent(self) -> "_Lent":
         """Return a connection for one statement."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from shared.chassis.database import OUTAGE, Database, short
+from shared.chassis.direct import Direct
 from shared.chassis.shapes import Instant
 
 pytestmark = [pytest.mark.capability("PLT-01"), pytest.mark.servers]
@@ -108,6 +110,60 @@ def test_moments_come_in_utc_wherever_the_server_is(postgres_database: str) -> N
 def test_marks_and_percents_mean_what_they_mean_on_sqlite(database: Database) -> None:
     for some in (database, Database.sqlite(None)):
         assert some.fetch("SELECT 7 % CAST(? AS int), '%s'", (4,)) == [(3, "%s")]
+
+
+@pytest.mark.parametrize("green", [False, True])
+def test_values_come_back_as_they_went(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, green: bool
+) -> None:
+    monkeypatch.setattr(database, "_is_green", green)
+    at = datetime(2026, 3, 1, 8, 30, 0, 120000, UTC)
+    given = (
+        1,
+        2**40,
+        "王%芳",
+        None,
+        b"\x00\xff",
+        at,
+        at.date(),
+        Decimal("1.5000"),
+        True,
+        ["a", "b"],
+    )
+    kinds = ("int", "bigint", "text", "text", "bytea", "timestamptz", "date", "numeric", "bool")
+    columns = ", ".join(f"?::{kind}" for kind in (*kinds, "text[]"))
+    for _ in range(3):
+        assert database.fetch(f"SELECT {columns}", given) == [given]
+    assert database.fetch("SELECT 1 WHERE false") == []
+    assert database.fetch("INSERT INTO notes VALUES (?, ?)", (1, None)) == []
+    with pytest.raises(psycopg.errors.UniqueViolation) as refusal:
+        database.fetch("INSERT INTO notes VALUES (?, ?)", (1, "again"))
+    assert refusal.value.diag.constraint_name == "notes_pkey"
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        database.fetch("SELECT 1 FROM nowhere")
+    assert database.fetch("SELECT * FROM notes") == [(1, None)]
+
+
+def test_more_statements_are_asked_than_are_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_is_green", False)
+    monkeypatch.setattr(Direct, "KEPT", 3)
+    for number in (0, 1, 2, 3, 0, 4, 5, 0, 1):
+        assert database.fetch(f"SELECT {number}, ?::int", (7,)) == [(number, 7)]
+    ((kept,),) = database.fetch("SELECT count(*) FROM pg_prepared_statements")
+    assert kept == 3
+
+
+@pytest.mark.parametrize("green", [False, True])
+def test_a_session_that_ends_amid_a_statement_is_an_outage(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, green: bool
+) -> None:
+    monkeypatch.setattr(database, "_is_green", green)
+    for _ in range(2):
+        with pytest.raises(OUTAGE):
+            database.fetch("SELECT pg_terminate_backend(pg_backend_pid())", repeatable=False)
+        assert database.fetch("SELECT 1") == [(1,)]
 
 
 def test_ended_sessions_are_replaced_unnoticed(database: Database, postgres_database: str) -> None:
