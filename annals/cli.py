@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 from annals import deployables, installation, output, reading
 from annals.demo.command import demo
 from annals.entry import ABSENT, WRONG, Failure, options, run
+from annals.keys import rotate_keys
 from annals.staff import Ambiguous, Staff, Stranger
 from shared.chassis.api.identity import issue_token
 from shared.chassis.messaging.delivery import Delivery, pull_from
@@ -52,6 +53,7 @@ if len(installation.service_names()) > 1:  # the image of one service holds no o
     app.command("import")(import_records)
 for deployable in deployables.COMMANDS:
     app.command()(deployable)
+app.command()(rotate_keys)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -210,7 +212,9 @@ def lag(
     settings: Settings = installation.installed(context.obj)
     with installation.open_installation(settings) as services, _elsewhere(settings) as distant:
         give_up = time.monotonic() + wait
-        while not (settled := not wait or quiescent(services)) and time.monotonic() < give_up:
+        while not (settled := not wait or quiescent(services, distant.ahead)):
+            if time.monotonic() >= give_up:
+                break
             time.sleep(_PAUSE)
         rows = [*relay_lag(services), *lags(services, distant.ahead)]
         output.show([output.lag_document(row) for row in rows], json=json)

@@ -17,9 +17,10 @@ from typing import Any
 import services
 from shared.chassis.clock import Clock, FileClock, SystemClock
 from shared.chassis.database import Database
+from shared.chassis.eventstore import SealBroken
 from shared.chassis.migrations import Schema
 from shared.chassis.service import OpenService, Service, open_service
-from shared.chassis.settings import Settings
+from shared.chassis.settings import PREFIX, Settings, SettingsError
 from shared.chassis.shapes import Actor, Envelope, derived_id
 
 __all__ = [
@@ -107,16 +108,22 @@ def open_installation(
     Raises:
         UnknownService: there is none of a name.
         SchemaUnfit: a database is not at a schema this release knows.
+        SettingsError: the key-encryption key is not the one of a log.
         sqlalchemy.exc.OperationalError: a database does not answer.
     """
     chosen = service_values(*names)
     if present is None:
         present = SystemClock() if settings.database_url else clock(settings)
-    key = settings.wrapping_key()
+    keys = settings.wrapping_keys()
     with ExitStack() as stack:
         opened = []
         for service in chosen:
-            one = _opened(service, settings, present, key, within)
+            try:
+                one = _opened(service, settings, present, keys, within)
+            except SealBroken as error:
+                raise SettingsError(
+                    [f"{PREFIX}KEY_ENCRYPTION_KEY: {service.name}: {error}"]
+                ) from None
             stack.callback(one.close)
             opened.append(one)
         _settle_in()
@@ -124,17 +131,21 @@ def open_installation(
 
 
 def _opened(
-    service: Service, settings: Settings, present: Clock, key: bytes, within: float | None
+    service: Service,
+    settings: Settings,
+    present: Clock,
+    keys: Sequence[bytes],
+    within: float | None,
 ) -> OpenService:
     url = settings.database_for(service.name)
     if url is None:
         durable = settings.sqlite_synchronous == "full"
         return open_service(
-            service, settings.data, present, key_encryption_key=key, durable=durable
+            service, settings.data, present, key_encryption_keys=keys, durable=durable
         )
     schema(service.name).check(url)
     database = Database.postgres(url, pool=settings.database_pool, within=within)
-    return open_service(service, clock=present, key_encryption_key=key, database=database)
+    return open_service(service, clock=present, key_encryption_keys=keys, database=database)
 
 
 def establish(opened: Sequence[OpenService]) -> None:

@@ -65,7 +65,7 @@ def up(settings: Settings, ready: Callable[[str], None] = lambda _: None) -> boo
     settings.data.mkdir(parents=True, exist_ok=True)
     with _locked(settings.data) as lock:
         settings = settings.model_copy(update=_free_ports(settings))
-        settings.wrapping_key()
+        settings.wrapping_keys()
         settings.signing_secret()
         clock(settings)
         address = f"http://{settings.host}:{settings.http_port}"

@@ -1,7 +1,7 @@
 """Services: what a context is made of, and the same opened on its databases."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +117,7 @@ class OpenService:
             self.projector.prepare(connection)
         with self.log_database.transaction() as connection:
             tracking.create(connection)
+        self.log.prepare()
 
     @property
     def name(self) -> str:
@@ -204,7 +205,7 @@ def open_service(
     data: Path | None = None,
     clock: Clock | None = None,
     *,
-    key_encryption_key: bytes = bytes(32),
+    key_encryption_keys: Sequence[bytes] = (bytes(32),),
     durable: bool = True,
     database: Database | None = None,
 ) -> OpenService:
@@ -214,7 +215,7 @@ def open_service(
         service: what it is made of.
         data: the installation's data folder; None keeps both databases in memory.
         clock: tells when facts are recorded; the machine's when None.
-        key_encryption_key: 32 bytes that wrap the data subjects' keys.
+        key_encryption_keys: 32 bytes each; the first wraps the data subjects' keys, all open them.
         durable: sync every commit of the log to disk.
         database: where log and views are kept instead.
     """
@@ -227,6 +228,7 @@ def open_service(
         log_database = Database.sqlite(data / f"{service.name}.log.db", durable=durable)
         views_database = Database.sqlite(data / f"{service.name}.views.db", durable=False)
     clock = clock or SystemClock()
-    log = EventLog(service.name, log_database, key_encryption_key)
+    first, *others = key_encryption_keys
+    log = EventLog(service.name, log_database, first, others)
     application = service.application(log, views_database, clock) if service.application else None
     return OpenService(service, log, log_database, views_database, clock, application)

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -45,6 +45,7 @@ from shared.chassis.settingtypes import (
     Port,
     TimeZone,
     did_you_mean,
+    keys_of,
 )
 
 __all__ = ["PREFIX", "EdgeSettings", "Mode", "Settings", "SettingsError", "read_settings"]
@@ -169,7 +170,8 @@ class Settings(BaseSettings):
     )
     key_encryption_key: Key | None = Field(
         default=None,
-        description="32 bytes in base64 that wrap the keys of personal data. Embedded: made on "
+        description="32 bytes in base64 that wrap the keys of personal data. Of several, with "
+        "commas between, the first wraps and all open (`annals rotate-keys`). Embedded: made on "
         "first use and kept in the data folder.",
     )
     token_secret: Annotated[SecretStr, Field(min_length=_SECRET_LENGTH)] | None = Field(
@@ -303,11 +305,21 @@ class Settings(BaseSettings):
             return self.service_token_file.read_text("utf-8").strip()
         return self.service_token.get_secret_value() if self.service_token else None
 
-    def wrapping_key(self) -> bytes:
-        """Return the 32 bytes that wrap the keys of personal data; made and kept when not given."""
+    def wrapping_keys(self) -> Sequence[bytes]:
+        """Return the keys, 32 bytes each, of which the first wraps the keys of personal data.
+
+        One is made and kept when none is given.
+
+        Raises:
+            SettingsError: the file they are kept in does not hold such keys.
+        """
         if self.key_encryption_key is not None:
-            return base64.b64decode(self.key_encryption_key.get_secret_value())
-        return base64.b64decode(self._kept("key_encryption_key"))
+            return keys_of(self.key_encryption_key.get_secret_value())
+        try:
+            return keys_of(self._kept("key_encryption_key"))
+        except ValueError as error:
+            place = self.data / "secrets" / "key_encryption_key"
+            raise SettingsError([f"{place} {error}"]) from None
 
     def signing_secret(self) -> str:
         """Return the secret of this installation's tokens; made and kept when not given."""

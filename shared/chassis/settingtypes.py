@@ -24,6 +24,7 @@ __all__ = [
     "Port",
     "TimeZone",
     "did_you_mean",
+    "keys_of",
 ]
 
 SERVICE = "{service}"
@@ -40,13 +41,23 @@ def did_you_mean(name: str, known: Any) -> str:
     return f"; did you mean {match[0]}?" if match else ""
 
 
-def _key(value: SecretStr) -> SecretStr:
+def keys_of(text: str) -> list[bytes]:
+    """Return the keys that stand in base64 with commas between.
+
+    Raises:
+        ValueError: one of them is no key.
+    """
     try:
-        size = len(base64.b64decode(value.get_secret_value(), validate=True))
+        keys = [base64.b64decode(one.strip(), validate=True) for one in text.split(",")]
     except ValueError:
-        size = 0
-    if size != _KEY_BYTES:
-        raise ValueError(f"must be {_KEY_BYTES} bytes in base64")
+        keys = [b""]
+    if any(len(key) != _KEY_BYTES for key in keys):
+        raise ValueError(f"must be {_KEY_BYTES} bytes in base64, or several with commas between")
+    return keys
+
+
+def _key(value: SecretStr) -> SecretStr:
+    keys_of(value.get_secret_value())
     return value
 
 

@@ -279,6 +279,22 @@ def test_a_rebuilt_read_model_has_applied_what_was_parked_for_it(run: Run) -> No
 
 
 @pytest.mark.usefixtures("evening")
+def test_the_key_that_wraps_keys_is_exchanged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = (base64.b64encode(key).decode() for key in (bytes(32), b"n" * 32))
+    monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", f"{new},{old}")
+    first, again = run("rotate-keys", "--json").json(), run("rotate-keys", "--json").json()
+    changed = {one["service"]: one["wrapped_anew"] for one in first}
+    assert min(changed["dining"], changed["kitchen"]) > 0
+    assert [one["wrapped_anew"] for one in again] == [0, 0, 0]
+    monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", new)
+    assert run("log").code == 0
+    monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", old)
+    refused = run("log")
+    assert refused.code == 2
+    assert "ANNALS_KEY_ENCRYPTION_KEY: dining: the key-encryption key does not open" in refused.err
+
+
+@pytest.mark.usefixtures("evening")
 def test_an_unknown_read_model_is_a_wrong_command(run: Run) -> None:
     outcome = run("rebuild", "menus")
     assert outcome.code == 2

@@ -64,6 +64,8 @@ def test_the_nearer_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ("MODE", "staging", "'embedded' or 'production'"),
         ("TIME_ZONE", "Europe/Berln", "did you mean Europe/Berlin?"),
         ("KEY_ENCRYPTION_KEY", "c2hvcnQ=", "32 bytes in base64"),
+        ("KEY_ENCRYPTION_KEY", f"{KEY},c2hvcnQ=", "32 bytes in base64"),
+        ("KEY_ENCRYPTION_KEY", f"{KEY},", "32 bytes in base64"),
         ("TOKEN_SECRET", "short", "at least 32"),
         ("BODY_LIMIT", "-1", "greater than or equal to 1024"),
         ("DATABASE_URL", "mysql://db/annals", "must start with postgresql://"),
@@ -146,7 +148,7 @@ def test_production_demands_its_secrets() -> None:
         "ANNALS_TOKEN_KEYS_URL"
     )
     settings = read_settings(**PRODUCTION)
-    assert settings.wrapping_key() == bytes(range(32))
+    assert settings.wrapping_keys() == [bytes(range(32))]
 
 
 def test_production_takes_the_issuers_keys_directly() -> None:
@@ -232,6 +234,20 @@ def test_a_secret_that_is_given_is_used() -> None:
     assert read_settings(token_secret="s" * 32).signing_secret() == "s" * 32
 
 
+def test_several_keys_may_open_what_they_wrapped(folder: Path) -> None:
+    new = base64.b64encode(b"n" * 32).decode()
+    settings = read_settings(key_encryption_key=f"{new}, {KEY}")
+    assert settings.wrapping_keys() == [b"n" * 32, bytes(range(32))]
+    kept = folder / "data/secrets/key_encryption_key"
+    made = read_settings(data=folder / "data").wrapping_keys()
+    kept.write_text(f"{new},{kept.read_text()}\n")
+    assert read_settings(data=folder / "data").wrapping_keys() == [b"n" * 32, *made]
+    kept.write_text("geheim")
+    with pytest.raises(SettingsError, match=r"secrets/key_encryption_key must be 32 bytes") as told:
+        read_settings(data=folder / "data").wrapping_keys()
+    assert "geheim" not in str(told.value)
+
+
 def test_a_refusal_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANNALS_TOKEN_SECRET", "hunter2")
     monkeypatch.setenv("ANNALS_KEY_ENCRYPTION_KEY", "hunter2")
@@ -240,9 +256,9 @@ def test_a_refusal_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_embedded_installation_makes_its_secrets_once(folder: Path) -> None:
     first, second = read_settings(data=folder / "data"), read_settings(data=folder / "data")
-    assert first.wrapping_key() == second.wrapping_key()
+    assert first.wrapping_keys() == second.wrapping_keys()
     assert first.signing_secret() == second.signing_secret()
-    assert len(first.wrapping_key()) == 32
+    assert [len(key) for key in first.wrapping_keys()] == [32]
     assert first.signing_secret() != read_settings(data=folder / "other").signing_secret()
     kept = folder / "data/secrets"
     assert sorted(path.name for path in kept.iterdir()) == ["key_encryption_key", "token_secret"]

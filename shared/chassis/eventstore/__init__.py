@@ -8,6 +8,7 @@ from shared.chassis.eventstore.recorder import (
     Claim,
     CommandRepeated,
 )
+from shared.chassis.eventstore.vault import SealBroken
 
 __all__ = [
     "AnsweredCommand",
@@ -18,4 +19,5 @@ __all__ = [
     "EventLog",
     "PersonIsErased",
     "RawFact",
+    "SealBroken",
 ]

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from time import perf_counter
 from typing import Any, cast
 
@@ -36,6 +36,10 @@ from shared.events.base import Event, Recorded
 __all__ = ["EventLog"]
 
 _HASHES = 4096
+_KEYS = 500
+"""Keys that are wrapped anew in one transaction."""
+_PEPPER = "pepper of claims"
+"""No person's id has a space."""
 
 
 class LogFactory(InfrastructureFactory[TrackingRecorder]):
@@ -74,16 +78,20 @@ class EventLog(LibraryApplication[str]):
     Args:
         context: the bounded context, e.g. `leads`.
         database: where it is kept; None keeps it in memory.
-        key_encryption_key: 32 bytes wrapping the data subjects' keys, and the pepper of claim keys.
+        key_encryption_key: 32 bytes that wrap the data subjects' keys, and the pepper of claims.
+        other_keys: further key-encryption keys, which open what they wrapped.
     """
 
     def __init__(
-        self, context: str, database: Database | None = None, key_encryption_key: bytes = bytes(32)
+        self,
+        context: str,
+        database: Database | None = None,
+        key_encryption_key: bytes = bytes(32),
+        other_keys: Sequence[bytes] = (),
     ) -> None:
         self.context = context
         self._database = database
-        self._kek = key_encryption_key
-        self._pepper = hmac.digest(key_encryption_key, b"annals claims", "sha256")
+        self._keks = (key_encryption_key, *other_keys)
         # A key is hashed when it is looked up, and again when it is claimed.
         self._hash = lru_cache(_HASHES)(self._digest)
         self._seconds = APPEND_SECONDS.labels(context)
@@ -108,7 +116,7 @@ class EventLog(LibraryApplication[str]):
         self._recorder = LogFactory(made, self._database).application_recorder()
         self._together = Together(self._recorder.store)
         self.vault = Vault(
-            self._kek, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_doubt
+            self._keks, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_doubt
         )
         return made
 
@@ -301,6 +309,40 @@ class EventLog(LibraryApplication[str]):
         destroyed = self._recorder.destroy_key(subject)
         self.vault.forget(subject)
         return destroyed
+
+    def prepare(self) -> None:
+        """Have the log keep what its claims are hashed with, as soon as there is a log."""
+        _ = self._pepper
+
+    @cached_property
+    def _pepper(self) -> bytes:
+        """What claims are hashed with: kept beside the persons' keys, for it must never change."""
+        made = hmac.digest(self._keks[0], b"annals claims", "sha256")
+        return self.vault.unwrapped(self._recorder.keep_key(_PEPPER, self.vault.wrapped(made)))
+
+    def wrap_anew(self, told: Callable[[int, int], None] = lambda _seen, _changed: None) -> None:
+        """Wrap every key by the first key-encryption key, so that the others are needed no more.
+
+        Facts are not touched. It may be interrupted and done again, while others append; whoever
+        appends must know the same first key.
+
+        Args:
+            told: how many more keys were looked at, and how many of them wrapped anew.
+
+        Raises:
+            SealBroken: none of the key-encryption keys opens a key.
+        """
+        after = ""
+        while found := self._recorder.keys_after(after, _KEYS):
+            changes = [
+                (name, wrapped, anew)
+                for name, wrapped in found
+                if (anew := self.vault.wrapped_anew(wrapped)) is not None
+            ]
+            if changes:
+                self._recorder.exchange_keys(changes)
+            after = found[-1][0]
+            told(len(found), len(changes))
 
     def _digest(self, scope: str, key: str) -> str:
         digest = hashlib.blake2b(key.encode(), key=self._pepper, digest_size=16)

@@ -172,6 +172,24 @@ class MemoryRecorder(LogRecorder):
         with self._lock:
             return {s: self._keys[s] for s in subjects if s in self._keys}
 
+    def keep_key(self, subject: str, wrapped: bytes) -> bytes:
+        """Store a wrapped key unless there is one of that name, and return the one there is."""
+        with self._lock:
+            return self._keys.setdefault(subject, wrapped)
+
+    def keys_after(self, subject: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Return the names and wrapped keys that follow a name, in order, but destroyed ones."""
+        with self._lock:
+            rest = sorted((s, wrapped) for s, wrapped in self._keys.items() if s > subject)
+            return [one for one in rest if one[1]][:limit]
+
+    def exchange_keys(self, changes: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """Overwrite wrapped keys, given as (name, before, after), but those that changed since."""
+        with self._lock:
+            for subject, before, after in changes:
+                if self._keys[subject] == before:
+                    self._keys[subject] = after
+
     def destroy_key(self, subject: str) -> bool:
         """Overwrite the key with nothing."""
         with self._lock:

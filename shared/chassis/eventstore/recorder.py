@@ -153,6 +153,18 @@ class LogRecorder(ApplicationRecorder):
         """Return the wrapped keys of those subjects who have or had one; empty when destroyed."""
 
     @abstractmethod
+    def keep_key(self, subject: str, wrapped: bytes) -> bytes:
+        """Store a wrapped key unless there is one of that name, and return the one there is."""
+
+    @abstractmethod
+    def keys_after(self, subject: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Return the names and wrapped keys that follow a name, in order, but destroyed ones."""
+
+    @abstractmethod
+    def exchange_keys(self, changes: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """Overwrite wrapped keys, given as (name, before, after), but those that changed since."""
+
+    @abstractmethod
     def destroy_key(self, subject: str) -> bool:
         """Overwrite the subject's key for ever; return whether there was one."""
 

@@ -1,9 +1,11 @@
 """The log on SQLite: one file, one writer at a time, positions counted in the append."""
 
 import sqlite3
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import orjson
+from sqlalchemy import Connection
 
 from shared.chassis.database import Database, driver
 from shared.chassis.eventstore.recorder import (
@@ -113,19 +115,25 @@ class SQLiteRecorder(TableRecorder):
         A reader or an open transaction may keep the write-ahead file from being emptied now; it is
         emptied when SQLite checkpoints next.
         """
-        with self.database.transaction() as connection:
+        with self.overwriting() as connection:
             self.database.doubt()
+            destroyed = connection.exec_driver_sql(
+                "UPDATE subject_keys SET wrapped = x'' WHERE subject = ? AND wrapped != x''",
+                (subject,),
+            ).rowcount
+        return bool(destroyed)
+
+    @contextmanager
+    def overwriting(self) -> Iterator[Connection]:
+        """Open or join a transaction that overwrites what it replaces, and empty the file."""
+        with self.database.transaction() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete = ON")
             try:
-                destroyed = connection.exec_driver_sql(
-                    "UPDATE subject_keys SET wrapped = x'' WHERE subject = ? AND wrapped != x''",
-                    (subject,),
-                ).rowcount
+                yield connection
             finally:
                 connection.exec_driver_sql("PRAGMA secure_delete = OFF")
         if not self.database.in_transaction:
             self.database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bool(destroyed)
 
 
 def _version(cursor: sqlite3.Cursor, stream_id: str) -> int:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import orjson
 from eventsourcing.persistence import Notification, StoredEvent
+from sqlalchemy import Connection
 
-from shared.chassis.database import Database
+from shared.chassis.database import Database, short
 from shared.chassis.eventstore.recorder import AnsweredCommand, LogRecorder, as_text
 
 __all__ = ["TableRecorder"]
@@ -156,6 +157,38 @@ class TableRecorder(LogRecorder):
         return dict(
             self.database.fetch(f"SELECT subject, wrapped FROM subject_keys WHERE {listed}", among)  # noqa: S608
         )
+
+    def keep_key(self, subject: str, wrapped: bytes) -> bytes:
+        """Store a wrapped key unless there is one of that name, and return the one there is."""
+        if not self.select_keys([subject]):
+            with self.database.transaction():
+                self.database.fetch(
+                    "INSERT INTO subject_keys VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (subject, wrapped),
+                )
+        return self.select_keys([subject])[subject]
+
+    def keys_after(self, subject: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Return the names and wrapped keys that follow a name, in order, but destroyed ones."""
+        query = (
+            "SELECT subject, wrapped FROM subject_keys WHERE subject > ? AND length(wrapped) > 0 "
+            "ORDER BY subject LIMIT ?"
+        )
+        return self.database.fetch(query, (subject, limit))
+
+    def exchange_keys(self, changes: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """Overwrite wrapped keys, given as (name, before, after), but those that changed since."""
+        with self.overwriting() as connection:
+            for subject, before, after in changes:
+                short(
+                    connection,
+                    "UPDATE subject_keys SET wrapped = ? WHERE subject = ? AND wrapped = ?",
+                    (after, subject, before),
+                )
+
+    def overwriting(self) -> AbstractContextManager[Connection]:
+        """Open a transaction after which bytes it replaces are not left on disk, if it can."""
+        return self.database.transaction()
 
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         rows = self.database.fetch(query, values)

@@ -7,6 +7,7 @@ associated data; keys are wrapped by AES key wrap (RFC 3394).
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 
 from cryptography.exceptions import InvalidTag
@@ -49,18 +50,19 @@ class Vault:
     """The keys of one context's data subjects.
 
     Args:
-        key_encryption_key: 32 bytes that wrap every subject key at rest.
+        key_encryption_keys: 32 bytes each. The first wraps every subject key at rest, all of them
+            open: so the first can be exchanged while everything runs.
         stored: reads the wrapped keys of subjects who have or had one; empty when destroyed.
         in_doubt: whether what `stored` reads may yet be rolled back; such keys are not kept.
     """
 
     def __init__(
         self,
-        key_encryption_key: bytes,
+        key_encryption_keys: Sequence[bytes],
         stored: Callable[[Sequence[str]], Mapping[str, bytes]],
         in_doubt: Callable[[], bool],
     ) -> None:
-        self._kek = key_encryption_key
+        self._keks = key_encryption_keys
         self._stored = stored
         self._in_doubt = in_doubt
         self._cache: OrderedDict[str, AESGCM] = OrderedDict()
@@ -81,13 +83,7 @@ class Vault:
         return found
 
     def _opened(self, subject: str, wrapped: bytes) -> AESGCM:
-        try:
-            key = AESGCM(aes_key_unwrap(self._kek, wrapped))
-        except InvalidUnwrap as error:
-            raise SealBroken(
-                "the key-encryption key does not open this log's subject keys: "
-                "it is another one than when they were made"
-            ) from error
+        key = AESGCM(self.unwrapped(wrapped))
         if self._in_doubt():
             return key
         with self._lock:
@@ -104,4 +100,33 @@ class Vault:
     def new(self) -> tuple[AESGCM, bytes]:
         """Return a fresh key and its wrapped form, to be stored with the first fact it seals."""
         raw = AESGCM.generate_key(bit_length=256)
-        return AESGCM(raw), aes_key_wrap(self._kek, raw)
+        return AESGCM(raw), self.wrapped(raw)
+
+    def wrapped(self, raw: bytes) -> bytes:
+        """Return a key wrapped by the first key-encryption key."""
+        return aes_key_wrap(self._keks[0], raw)
+
+    def unwrapped(self, wrapped: bytes) -> bytes:
+        """Return a key that one of the key-encryption keys wrapped.
+
+        Raises:
+            SealBroken: none of them did.
+        """
+        for key_encryption_key in self._keks:
+            with suppress(InvalidUnwrap):
+                return aes_key_unwrap(key_encryption_key, wrapped)
+        raise SealBroken(
+            "the key-encryption key does not open this log's subject keys: "
+            "it is another one than when they were made"
+        )
+
+    def wrapped_anew(self, wrapped: bytes) -> bytes | None:
+        """Return a key wrapped by the first key-encryption key, None when it is already.
+
+        Raises:
+            SealBroken: none of the key-encryption keys opens it.
+        """
+        with suppress(InvalidUnwrap):
+            aes_key_unwrap(self._keks[0], wrapped)
+            return None
+        return self.wrapped(self.unwrapped(wrapped))
