@@ -172,6 +172,8 @@ def test_a_header_that_does_not_fit_is_named(guarded: Guarded, header: str, valu
         ("order_by=colour", "order_by"),
         ("order_by=status sideways", "order_by"),
         ("order_by=status,status", "order_by"),
+        ("fields=name,colour", "fields"),
+        ("fields=" + "name," * 500, "fields"),
         ("page_token=bm9uc2Vuc2U=", "page_token"),
         ("page_token=%F0%9F%98%80", "page_token"),
         ("page_size=0", "page_size"),

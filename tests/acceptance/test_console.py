@@ -69,6 +69,7 @@ def test_a_customer_is_found_by_a_chinese_name_and_followed_through_time(page: P
     page.goto("/console/customers")
     page.get_by_label("Search customers by name").fill("晨光")
     page.get_by_label("Search customers by name").press("Enter")
+    page.wait_for_url("**/customers?q=*")
     page.get_by_role("link", name="晨光").click()
     expect(page.get_by_text("王芳").first).to_be_visible()
     expect(page.get_by_text("lead converted")).to_be_visible()

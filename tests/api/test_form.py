@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import orjson
 import pytest
+from grpc_status import rpc_status
 
 from services.leads.projections.lead_list import LeadView
 from shared.chassis.api.binder import ApiServer
@@ -50,7 +51,9 @@ def opened() -> Iterator[OpenService]:
     opened.close()
 
 
-def asked(opened: OpenService, proto: Path, *metadata: tuple[str, str]) -> bytes:
+def asked(
+    opened: OpenService, proto: Path, *metadata: tuple[str, str], fields: str | None = None
+) -> bytes:
     """List the books; return the bytes of the answer."""
     rpc = Contract.load("toy", proto).rpcs["ListBooks"]
     server = ApiServer([opened], identity=DevelopmentIdentity(SECRET), proto=proto)
@@ -58,7 +61,7 @@ def asked(opened: OpenService, proto: Path, *metadata: tuple[str, str]) -> bytes
     try:
         with grpc.insecure_channel(server.address) as channel:
             method = channel.unary_unary(rpc.path, rpc.request.SerializeToString)
-            answer: bytes = method(rpc.request(), metadata=metadata, timeout=10)
+            answer: bytes = method(rpc.request(fields=fields), metadata=metadata, timeout=10)
             return answer
     finally:
         server.stop(grace=0)
@@ -80,8 +83,8 @@ def test_an_answer_is_a_message_unless_its_text_is_asked_for(
     assert [book["title"] for book in orjson.loads(text)["items"]] == ["红楼梦"]
 
 
-def test_who_may_not_know_all_fields_gets_a_message(opened: OpenService, proto: Path) -> None:
-    put_a_book_on_the_shelf(opened)
+def as_a_guest(opened: OpenService) -> tuple[str, str]:
+    """Return what shows somebody who may not know who reads a book."""
     right = FieldRight(record="book", field="reader", access=FieldAccess.NONE)
     role = RoleDefined(
         role="guest", role_version=1, title="guest", rights=("toy.*",), fields=(right,)
@@ -92,4 +95,35 @@ def test_who_may_not_know_all_fields_gets_a_message(opened: OpenService, proto: 
     with opened.views_database.transaction() as connection:
         opened.projector.apply(connection, rows, [fact])
     token = issue_token(SECRET, "wang", roles=["guest"])
-    assert not is_text(asked(opened, proto, AS_JSON, ("authorization", f"Bearer {token}")))
+    return ("authorization", f"Bearer {token}")
+
+
+def test_who_may_not_know_all_fields_gets_a_message(opened: OpenService, proto: Path) -> None:
+    put_a_book_on_the_shelf(opened)
+    assert not is_text(asked(opened, proto, AS_JSON, as_a_guest(opened)))
+
+
+def test_a_list_answers_the_fields_it_is_asked_for(opened: OpenService, proto: Path) -> None:
+    put_a_book_on_the_shelf(opened)
+    text = orjson.loads(asked(opened, proto, AS_JSON, fields="title, reader"))
+    assert text == {"items": [{"title": "红楼梦", "reader": None}], "next_page_token": None}
+    message = Contract.load("toy", proto).rpcs["ListBooks"].response
+    (book,) = message.FromString(asked(opened, proto, fields="title,title")).items
+    assert [field.name for field, _ in book.ListFields()] == ["title"]
+    (whole,) = message.FromString(asked(opened, proto, fields=" ,")).items
+    assert {"book_id", "title", "version"} <= {field.name for field, _ in whole.ListFields()}
+
+
+def test_who_may_not_know_all_fields_gets_some_as_text(opened: OpenService, proto: Path) -> None:
+    put_a_book_on_the_shelf(opened)
+    told = asked(opened, proto, AS_JSON, as_a_guest(opened), fields="title,reader")
+    assert orjson.loads(told)["items"] == [{"title": "红楼梦", "reader": None}]
+
+
+def test_a_field_that_rows_do_not_have_cannot_be_asked_for(
+    opened: OpenService, proto: Path
+) -> None:
+    with pytest.raises(grpc.RpcError) as refusal:
+        asked(opened, proto, fields="title,colour")
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "colour" in str(rpc_status.from_call(refusal.value))

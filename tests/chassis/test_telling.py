@@ -136,6 +136,22 @@ def test_a_told_row_says_what_its_view_says(database: Database, row: dict[str, A
     assert orjson.loads(read(database, "one", tells=True)) == orjson.loads(view.model_dump_json())
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(only=st.frozensets(st.sampled_from(sorted(Volume.model_fields)), min_size=1))
+def test_a_row_told_in_part_has_the_fields_that_are_wanted(
+    database: Database, only: frozenset[str]
+) -> None:
+    kept = {"id": "part", "pages": 3, "place": {"street": "南京路"}, "tags": ["old"]}
+    with database.transaction() as connection:
+        rows_of(volumes, connection).write(connection, [(("part",), kept)])
+    telling = Telling.of(volumes, Volume, only)
+    assert telling is not None
+    with database.read() as connection:
+        told = telling.told(connection.execute(telling.select.where(volumes.c.id == "part")).one())
+    whole = read(database, "part", tells=False).model_dump(mode="json")
+    assert orjson.loads(told) == {name: whole[name] for name in only}
+
+
 def test_amounts_and_moments_are_told_to_the_letter(database: Database) -> None:
     row = {"id": "exact", "pages": 1, "price": Decimal("1200.50"), "colour": "red"}
     row["read_at"] = datetime(2026, 3, 1, 8, 30, 0, 120000, UTC)

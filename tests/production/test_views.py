@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from datetime import date
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select
 
@@ -17,7 +18,7 @@ from services.leads.commands import AssignLead, CaptureLead, PlanFollowUp
 from shared.chassis.messaging.deadlines import due
 from shared.chassis.projections.rebuild import rebuild
 from shared.chassis.service import OpenService
-from shared.chassis.shapes import ListQuery, PastQuery, Projection, Query, Refused
+from shared.chassis.shapes import ListQuery, PastQuery, Projection, Query, Question, Refused
 from shared.chassis.testing import NOON, TESTER
 from tests.analytics.life import DAY, Company, company
 from tests.analytics.test_random_lives import PATH, Life
@@ -111,6 +112,15 @@ def questions(firm: House, opened: OpenService) -> Iterator[Query]:
                         yield query.model_validate({"by": by})
 
 
+def lists(opened: OpenService) -> Iterator[tuple[Question, type[ListQuery]]]:
+    """Give the questions for lists that can be asked without knowing an id."""
+    for question in opened.service.asked.values():
+        query = question.query
+        needs = any(field.is_required() for field in query.model_fields.values())
+        if issubclass(query, ListQuery) and not needs:
+            yield question, query
+
+
 def leafed(opened: OpenService, query: Query) -> list[Any]:
     """Return every page of an answer, or the refusal."""
     question = opened.service.asked[type(query).__name__]
@@ -150,12 +160,7 @@ def test_every_list_is_ordered_and_cut_into_the_same_pages(
     embedded: House, told: Company, name: str
 ) -> None:
     here, there = embedded.services[name], told.services[name]
-    for question in here.service.asked.values():
-        query = question.query
-        if not issubclass(query, ListQuery):
-            continue
-        if any(field.is_required() for field in query.model_fields.values()):
-            continue
+    for _, query in lists(here):
         tables = {p.table for p in here.service.projections}
         for column in sorted({column.name for table in tables for column in table.columns}):
             for asked in (
@@ -164,6 +169,21 @@ def test_every_list_is_ordered_and_cut_into_the_same_pages(
                 query(filter=f'{column} : "e" OR {column} : "王"'),
             ):
                 assert leafed(there, asked) == leafed(here, asked), asked
+
+
+@pytest.mark.parametrize("name", service_names())
+def test_every_list_is_told_whole_and_in_part(told: Company, name: str) -> None:
+    opened = told.services[name]
+    in_text = []
+    for question, query in lists(opened):
+        page = opened.ask(question, query(), TESTER).model_dump(mode="json")
+        for wanted in ([], [*page["items"][0]][::3] if page["items"] else []):
+            answer = opened.ask(question, query(fields=",".join(wanted)), TESTER, as_text=True)
+            cut = [{n: item[n] for n in wanted or item} for item in page["items"]]
+            if isinstance(answer, bytes):  # others are cut when they are told
+                assert orjson.loads(answer) == {**page, "items": cut}, (query, wanted)
+                in_text.append(query)
+    assert len(in_text) >= len(list(lists(opened)))  # most, whole and in part
 
 
 @pytest.mark.parametrize("name", service_names())

@@ -155,6 +155,7 @@ async def _customers(api: Api, wanted: str, token: str) -> None:
     _search("Search customers by name", "/customers", wanted)
     found = await api.get(
         "/v1/accounts",
+        fields="account_id,name,industry,region,lifecycle,owner_id",
         filter=f'name : "{_quoted(wanted)}"' if wanted else None,
         page_size=50,
         page_token=token,
@@ -182,6 +183,7 @@ async def _leads(api: Api, wanted: str, token: str) -> None:
     text = _quoted(wanted)
     found = await api.get(
         "/v1/leads",
+        fields="name,company,channel,status,grade,owner_id,captured_at,account_id",
         filter=f'name : "{text}" OR company : "{text}"' if wanted else None,
         order_by="captured_at desc",
         page_size=50,

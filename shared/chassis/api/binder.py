@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
+import orjson
 import structlog
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -16,7 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pydantic import ValidationError
 
-from shared.chassis.api.codec import reader, writer
+from shared.chassis.api.codec import full_reader, reader, writer
 from shared.chassis.api.contract import PROTO, Contract, Rpc
 from shared.chassis.api.editing import editing_of
 from shared.chassis.api.errors import invalid, status_of, status_of_error
@@ -34,6 +35,7 @@ from shared.chassis.shapes import (
     Envelope,
     Forbidden,
     Invalid,
+    Question,
     Refused,
     TookTooLong,
     Unavailable,
@@ -304,7 +306,7 @@ def _query(
 ) -> Answerer:
     question = opened.service.asked[rpc.name]
     read, validate = reader(rpc.request), method.request.__pydantic_validator__.validate_python
-    write = writer(rpc.response)
+    write, read_whole = writer(rpc.response), full_reader(rpc.response)
     key, text = AS_JSON
     writes_text = has_text(question.view)
 
@@ -313,18 +315,35 @@ def _query(
             query = limits.paged(validate(read(message)))
         except ValidationError as error:
             raise invalid(error) from None
-        sight = rights.sight(actor, rpc.right)
-        as_text = writes_text and metadata.get(key) == text and not sight.hides
+        sight, chosen = rights.sight(actor, rpc.right), question.chosen(query)
+        wants_text = metadata.get(key) == text
+        as_text = writes_text and wants_text and not sight.hides
         view = opened.ask(question, query, actor, sight, as_text=as_text)
         if isinstance(view, bytes):
             return view
+        serializer, only = view.__pydantic_serializer__, _only(chosen, question)
         if as_text:
-            return view.__pydantic_serializer__.to_json(view)
+            return serializer.to_json(view, include=only)
         # What is hidden and cannot be empty counts as not set.
-        told = view.__pydantic_serializer__.to_python(view, mode="json", exclude_unset=sight.hides)
-        return write(told)
+        told = write(
+            serializer.to_python(view, mode="json", include=only, exclude_unset=sight.hides)
+        )
+        return _cut_text(read_whole(told), chosen) if chosen and wants_text else told
 
     return answer
+
+
+def _only(chosen: frozenset[str] | None, question: Question) -> dict[str, Any] | None:
+    """Return what a serialiser includes of a page whose rows have only the fields chosen."""
+    if chosen is None:
+        return None
+    return {**dict.fromkeys(question.view.model_fields, True), "items": {"__all__": set(chosen)}}
+
+
+def _cut_text(page: dict[str, Any], chosen: frozenset[str]) -> bytes:
+    """Return the text of a page read from its message, which has every field."""
+    items = [{name: item[name] for name in item if name in chosen} for item in page["items"]]
+    return orjson.dumps({**page, "items": items}, option=orjson.OPT_UTC_Z)
 
 
 class _Envelopes:

@@ -70,7 +70,8 @@ def listed(
     """Return one page of `table` as views: what the question answers, see `telling.first`.
 
     Args:
-        query: filter, order, page size and token.
+        query: filter, order, page size and token; the text of rows has the fields it chooses, views
+            have all.
         reader: the read snapshot.
         table: the rows; its primary key breaks ties.
         view: built from each row's columns.
@@ -79,11 +80,11 @@ def listed(
         hidden: columns that may be neither filtered nor sorted by.
 
     Raises:
-        Invalid: the filter, order or token does not fit; names the field.
+        Invalid: the filter, order, token or choice of fields does not fit; names the field.
     """
     if reader.cut is not None:
         hidden |= reader.cut.hidden(table)
-    telling = Telling.of(table, view) if reader.tells else None
+    telling = Telling.of(table, view, query.chosen(view)) if reader.tells else None
     size = query.page_size
     plan = _planned(
         table, telling, query.filter or "", query.order_by or order_by, size + 1, hidden

@@ -13,6 +13,7 @@ from typing import (
     Protocol,
     Self,
     TypeVar,
+    get_args,
     get_type_hints,
 )
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, Select
 
 from shared.chassis.shapes.blanks import filled
 from shared.chassis.shapes.command import Actor, Request
+from shared.chassis.shapes.errors import Invalid
 from shared.chassis.shapes.guard import Cut, hidden_now
 
 __all__ = [
@@ -89,6 +91,21 @@ class ListQuery(Query):
     order_by: Annotated[str | None, Field(max_length=200)] = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 50
     page_token: Annotated[str | None, Field(max_length=1000)] = None
+    fields: Annotated[str | None, Field(max_length=2000)] = None
+    """Which fields of each row to answer, all when left out: `name, phones`."""
+
+    def chosen(self, view: type[BaseModel]) -> frozenset[str] | None:
+        """Return which fields of a row's view are wanted; None for all.
+
+        Raises:
+            Invalid: it has no field of a name.
+        """
+        names = [name.strip() for name in (self.fields or "").split(",")]
+        wanted = frozenset(filter(None, names))
+        if unknown := sorted(wanted - view.model_fields.keys()):
+            known = ", ".join(sorted(view.model_fields))
+            raise Invalid.one("fields", f"no field {unknown[0]!r}; known: {known}")
+        return wanted or None
 
 
 class PastQuery(Query):
@@ -225,3 +242,14 @@ class Question:
         hints = get_type_hints(function)
         first = next(name for name in hints if name not in {"reader", "return"})
         return cls(function.__name__, hints[first], hints["return"], function)
+
+    def chosen(self, query: Query) -> frozenset[str] | None:
+        """Return the fields of each row that a query wants; None for all.
+
+        Raises:
+            Invalid: a row has no field of a name.
+        """
+        if not (isinstance(query, ListQuery) and query.fields):
+            return None
+        (row,) = get_args(self.view.model_fields["items"].annotation)
+        return query.chosen(row)

@@ -117,14 +117,24 @@ class Telling:
 
     @staticmethod
     @lru_cache(1024)
-    def of(table: Table, view: type[BaseModel]) -> "Telling | None":
-        """Return how rows of a table are told as a view; None when the view does more."""
+    def of(
+        table: Table, view: type[BaseModel], only: frozenset[str] | None = None
+    ) -> "Telling | None":
+        """Return how rows of a table are told as a view; None when the view does more.
+
+        Args:
+            table: of the rows.
+            view: of a row.
+            only: the fields that are told; None for all.
+        """
         if _does_more(view):
             return None
         plain: list[str] = []
         parts: list[_Part] = []
         try:
             for name, field in view.model_fields.items():
+                if only is not None and name not in only:
+                    continue
                 column = table.columns.get(name)
                 if column is None:
                     plain.append(f"{_constant(field)} AS {_quoted(name)}")
@@ -145,7 +155,7 @@ class Telling:
         if not self.parts:
             return plain
         said = [part.told(value) for part, value in zip(self.parts, row[1:], strict=False)]
-        return f"{plain[:-1]},{','.join(said)}}}"
+        return f"{{{','.join(filter(None, [plain[1:-1], *said]))}}}"
 
 
 def first(
