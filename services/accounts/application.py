@@ -155,6 +155,8 @@ class AccountsApplication(Application):
             if command.contact_id is not None and command.opens_contact:
                 work.record(command.contact_id, Contact.add_converted(command))
             for carried in command.activities:
+                travelled = _travelled(command.lead_id, carried.follow_up.follow_up_id)
+                work.claim(*travelled, carried.activity_id)
                 work.record(
                     carried.activity_id, Activity.carry(command, carried), at=carried.follow_up.at
                 )
@@ -169,6 +171,12 @@ class AccountsApplication(Application):
             contact_id = command.contact_id if command.withdraws_contact else None
             if contact_id and (contact := work.find(Contact, contact_id)):
                 work.record(contact_id, contact.withdraw(command))
+            for follow_up_id in command.follow_up_ids:
+                travelled = _travelled(command.lead_id, follow_up_id)
+                if activity_id := work.holder(*travelled):
+                    activity = work.load(Activity, activity_id)
+                    work.record(activity_id, activity.withdraw(command))
+                    work.release(*travelled)
             return command.account_id
 
         return self.commit(command, decide)
@@ -247,6 +255,11 @@ class AccountsApplication(Application):
         return self.change(
             Activity, command.activity_id, lambda activity: activity.cancel(command), command
         )
+
+
+def _travelled(lead_id: str, follow_up_id: str) -> tuple[str, str]:
+    """Return where it is kept which activity a lead's follow-up has become."""
+    return f"follow_up:{lead_id}", follow_up_id
 
 
 def _claim_external(

@@ -26,6 +26,7 @@ from shared.events.values import (
     CustomFields,
     Email,
     EmployeeId,
+    FollowUpId,
     Label,
     LeadId,
     NonNegativeMoney,
@@ -262,6 +263,7 @@ class WithdrawConversion(Command):
     withdraws_account: bool
     contact_id: ContactId | None = None
     withdraws_contact: bool = False
+    follow_up_ids: tuple[FollowUpId, ...] = ()
     reason: Label
 
 

@@ -24,6 +24,7 @@ from services.support.commands import (
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
+    SplitTicket,
     TicketCommand,
     UnmergeTicket,
     UnwatchTicket,
@@ -59,15 +60,7 @@ class SupportApplication(Application):
         def decide(work: Work) -> str:
             if command.source and command.external_id:
                 work.claim(f"external:{command.source}", command.external_id, ticket_id)
-            entitled = _entitlement(work, command)
-            level = _level_for_new_tickets(work, entitled.sla_policy_id if entitled else None)
-            events = open_ticket(
-                command,
-                number=_numbered(work, ticket_id, command.at),
-                entitlement_id=entitled.contract_id if entitled and level else None,
-                level=level,
-            )
-            work.record(ticket_id, events)
+            _open(work, ticket_id, command)
             return ticket_id
 
         return self.commit(command, decide)
@@ -119,6 +112,20 @@ class SupportApplication(Application):
             return command.ticket_id
 
         return self.commit(command, decide)
+
+    def split_ticket(self, command: SplitTicket) -> Answer:
+        command_id, count = command.envelope.command_id, len(command.parts)
+        into_ids = [derived_id(command.at, command_id, f"part {number}") for number in range(count)]
+
+        def decide(work: Work) -> str:
+            ticket = work.load(Ticket, command.ticket_id)
+            work.record(command.ticket_id, ticket.split(into_ids))
+            for into_id, part in zip(into_ids, command.parts, strict=True):
+                opening = ticket.opening(part).issued(command.envelope)
+                _open(work, into_id, opening, split_from_id=command.ticket_id)
+            return command.ticket_id
+
+        return self.commit(command, decide, lambda: {"into_ids": ",".join(into_ids)})
 
     def unmerge_ticket(self, command: UnmergeTicket) -> Answer:
         return self._handle(command, lambda ticket, _: ticket.unmerge(command))
@@ -208,6 +215,22 @@ class SupportApplication(Application):
             return command.ticket_id
 
         return self.commit(command, one)
+
+
+def _open(
+    work: Work, ticket_id: TicketId, command: OpenTicket, split_from_id: TicketId | None = None
+) -> None:
+    """Open a ticket under a number of its own and the service its customer is entitled to."""
+    entitled = _entitlement(work, command)
+    level = _level_for_new_tickets(work, entitled.sla_policy_id if entitled else None)
+    events = open_ticket(
+        command,
+        number=_numbered(work, ticket_id, command.at),
+        entitlement_id=entitled.contract_id if entitled and level else None,
+        level=level,
+        split_from_id=split_from_id,
+    )
+    work.record(ticket_id, events)
 
 
 def _record(work: Work, ticket_id: TicketId, events: Sequence[Event]) -> None:

@@ -27,6 +27,7 @@ from shared.events.values import (
     SurveyId,
     TicketId,
     UnitId,
+    Value,
 )
 
 __all__ = [
@@ -50,7 +51,9 @@ __all__ = [
     "ReplyToTicket",
     "ResolveTicket",
     "ResumeTicket",
+    "SplitTicket",
     "TicketCommand",
+    "TicketPart",
     "UnmergeTicket",
     "UnwatchTicket",
     "WatchTicket",
@@ -180,6 +183,24 @@ class UnmergeTicket(TicketCommand, http="POST /v1/tickets/{ticket_id}:unmerge"):
     """Let a merged ticket stand for itself again."""
 
     ticket_id: TicketId
+
+
+class TicketPart(Value):
+    """A matter that becomes a ticket of its own; what is left out is as on the ticket it was on."""
+
+    subject: Line
+    description: Text | None = None
+    kind: TicketKind | None = None
+    priority: Priority | None = None
+    category: Label | None = None
+    subcategory: Label | None = None
+    product_id: ProductId | None = None
+
+
+class SplitTicket(TicketCommand, http="POST /v1/tickets/{ticket_id}:split"):
+    """Carry on parts of a ticket in tickets of their own, for the same customer."""
+
+    parts: Annotated[tuple[TicketPart, ...], Field(min_length=1, max_length=20)]
 
 
 class WatchTicket(TicketCommand, http="POST /v1/tickets/{ticket_id}:watch"):

@@ -45,6 +45,7 @@ __all__ = [
     "ActivityDone",
     "ActivityFact",
     "ActivityPlanned",
+    "ActivityWithdrawn",
     "Anniversary",
     "BankAccount",
     "ContactAdded",
@@ -388,4 +389,11 @@ class ActivityDone(ActivityFact, topic="accounts.ActivityDone.v1", subject="acco
 class ActivityCancelled(ActivityFact, topic="accounts.ActivityCancelled.v1", subject="account_id"):
     """A planned activity was dropped."""
 
+    reason: Label
+
+
+class ActivityWithdrawn(ActivityFact, topic="accounts.ActivityWithdrawn.v1", subject="account_id"):
+    """A lead's follow-up left the account's activities: its conversion was taken back."""
+
+    follow_up_id: FollowUpId
     reason: Label

@@ -419,6 +419,8 @@ class ConversionReverted(LeadFact, topic="leads.ConversionReverted.v1"):
     withdraws_contact: bool = False
     opportunity_id: OpportunityId | None = None
     owner_id: EmployeeId | None = None
+    follow_up_ids: tuple[FollowUpId, ...] = ()
+    """Those that had travelled along."""
     reason: Label
 
 

@@ -3,18 +3,25 @@ from datetime import timedelta
 import pytest
 
 from services.accounts.application import AccountsApplication
-from services.accounts.commands import OpenConvertedAccount, WithdrawConversion
+from services.accounts.commands import (
+    CarriedActivity,
+    OpenConvertedAccount,
+    WithdrawConversion,
+)
 from services.accounts.policies.expire_team_member import expire_team_member
 from services.accounts.policies.open_converted_account import open_converted_account
 from services.accounts.policies.withdraw_reverted_conversion import withdraw_reverted_conversion
+from services.accounts.projections.activity_list import ActivityList
 from services.accounts.service import SERVICE
+from services.analytics.projections.people import Activities
 from shared.chassis.shapes import Cancel, Command, Later
-from shared.chassis.testing import NOON, recorded, scenario
+from shared.chassis.testing import NOON, folded, recorded, scenario
 from shared.events.accounts import (
     AccountKind,
     AccountOpened,
     AccountWithdrawn,
     ActivityDone,
+    ActivityWithdrawn,
     ContactAdded,
     ContactWithdrawn,
     TeamMemberRemoved,
@@ -27,6 +34,7 @@ from tests.accounts.builders import (
     LEAD,
     account_opened,
     activity_done,
+    carried_follow_up,
     contact_added,
     conversion_reverted,
     lead_converted,
@@ -112,6 +120,36 @@ def test_a_reverted_conversion_withdraws_exactly_what_it_opened() -> None:
         AccountWithdrawn(lead_id=LEAD, reason="wrong company")
     )
     given.when(reaction(conversion_reverted())).then_nothing()
+
+
+def test_follow_ups_go_back_with_the_conversion_that_brought_them() -> None:
+    convert = reaction(lead_converted(opens_account=False, opens_contact=False))
+    revert = reaction(
+        conversion_reverted(
+            withdraws_account=False,
+            withdraws_contact=False,
+            follow_up_ids=("follow-up-1", "follow-up-9"),
+        )
+    )
+    given = scenario(AccountsApplication).given(ACCOUNT, account_opened())
+    given = given.given(CONTACT, contact_added()).when(convert)
+    (done,) = given.then_kinds(ActivityDone).news
+    (gone,) = given.when(revert).then_kinds(ActivityWithdrawn).news
+    assert gone.stream_id == done.stream_id
+    assert isinstance(gone.event, ActivityWithdrawn)
+    assert (gone.event.lead_id, gone.event.follow_up_id) == (LEAD, "follow-up-1")
+    assert folded(ActivityList, [done]) != folded(ActivityList, [done, gone]) == {}
+    (row,) = folded(Activities, [done]).values()
+    assert row["account_id"] == ACCOUNT
+    assert folded(Activities, [done, gone])["follow-up-1",]["account_id"] is None
+    given.when(revert).then_nothing()
+    again = OpenConvertedAccount(
+        **convert.model_dump(exclude={"activities"}),
+        activities=(CarriedActivity(activity_id="again", follow_up=carried_follow_up()),),
+    )
+    given.when(again).then_kinds(ActivityDone)
+    (gone,) = given.when(revert).then_kinds(ActivityWithdrawn).news
+    assert gone.stream_id == "again"
 
 
 def test_reverting_what_never_arrived_is_harmless() -> None:

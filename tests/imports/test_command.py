@@ -47,8 +47,8 @@ def run(
 
 def captured(folder: Path) -> list[str]:
     """Return the names of the leads in the log, each time they were captured."""
-    key = read_settings(data=folder).wrapping_key()
-    leads = open_service(LEADS, folder, key_encryption_key=key)
+    keys = read_settings(data=folder).wrapping_keys()
+    leads = open_service(LEADS, folder, key_encryption_keys=keys)
     facts = leads.log.read(0, 1_000_000)
     leads.close()
     return [str(f.event.external_id) for f in facts if isinstance(f.event, LeadCaptured)]

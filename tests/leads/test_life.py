@@ -343,7 +343,9 @@ def test_a_lead_can_be_attached_to_an_existing_account_and_contact() -> None:
 
 @pytest.mark.capability("LEA-16")
 def test_reverting_undoes_exactly_what_the_conversion_opened() -> None:
-    done = lead(*QUALIFIED, lead_converted(contact_id="contact-7", opens_contact=False))
+    called = follow_up_recorded(follow_up_id="call-1")
+    made = lead_converted(contact_id="contact-7", opens_contact=False)
+    done = lead(*QUALIFIED, called, made)
     done.when(REVERT).then(
         ConversionReverted(
             account_id="account-1",
@@ -351,6 +353,7 @@ def test_reverting_undoes_exactly_what_the_conversion_opened() -> None:
             contact_id="contact-7",
             withdraws_contact=False,
             owner_id="anna",
+            follow_up_ids=("call-1",),
             reason="wrong company",
         )
     )

@@ -19,6 +19,8 @@ from services.support.commands import (
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
+    SplitTicket,
+    TicketPart,
     WatchTicket,
 )
 from services.support.projections.business_calendars import (
@@ -174,6 +176,19 @@ def test_one_ticket_is_answered_in_time_and_another_is_breached(desk: Desk) -> N
 
     desk.wait(monday(16) + timedelta(days=1))
     assert desk.asks(GetTicket(ticket_id="ticket-2")).resolution_sla == "at_risk"
+
+
+@pytest.mark.capability("SUP-01")
+def test_the_parts_of_a_ticket_are_found_and_promised_service(desk: Desk) -> None:
+    desk.does(open_ticket(TICKET), monday(9))
+    parts = (TicketPart(subject="墨盒漏墨"), TicketPart(subject="发票抬头有误"))
+    desk.does(SplitTicket(ticket_id=TICKET, parts=parts), monday(10))
+    found = desk.asks(ListTickets(filter=f"split_from_id = {TICKET}", order_by="subject")).items
+    assert [part.subject for part in found] == sorted(part.subject for part in parts)
+    assert {(part.account_id, part.response_sla) for part in found} == {(ACCOUNT, "running")}
+    assert {part.response_due_at for part in found} == {monday(12)}
+    assert len({part.number for part in found}) == 2
+    assert desk.asks(GetTicket(ticket_id=TICKET)).status == "new"
 
 
 @pytest.mark.capability("SUP-01")

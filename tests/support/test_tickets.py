@@ -15,6 +15,8 @@ from services.support.commands import (
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
+    SplitTicket,
+    TicketPart,
     UnmergeTicket,
     UnwatchTicket,
     WatchTicket,
@@ -47,6 +49,7 @@ from shared.events.support import (
     TicketReplied,
     TicketResolved,
     TicketResumed,
+    TicketSplit,
     TicketUnmerged,
     WatcherAdded,
     WatcherRemoved,
@@ -329,6 +332,41 @@ def test_a_ticket_is_not_merged_into_itself_or_nothing() -> None:
         .when(MergeTicket(ticket_id=TICKET, into_id="ticket-9"))
         .then_refused(NotFound, id="ticket-9")
     )
+
+
+def test_parts_of_a_ticket_become_tickets_of_their_own() -> None:
+    fault = TicketPart(subject="墨盒漏墨", kind=TicketKind.FAULT, description="换过两次")
+    invoice = TicketPart(subject="发票抬头有误", priority=Priority.LOW)
+    told = opened().when(SplitTicket(ticket_id=TICKET, parts=(fault, invoice)))
+    split, first, second = told.then_kinds(TicketSplit, TicketOpened, TicketOpened).news
+    assert told.answer is not None
+    assert told.answer.id == split.stream_id == TICKET
+    into_ids = (first.stream_id, second.stream_id)
+    assert split.event == TicketSplit(account_id=ACCOUNT, into_ids=into_ids)
+    assert told.answer.outcome == {"into_ids": ",".join(into_ids)}
+    before = ticket_opened()
+    for part, fact in ((fault, first.event), (invoice, second.event)):
+        assert isinstance(fact, TicketOpened)
+        assert (fact.split_from_id, fact.subject) == (TICKET, part.subject)
+        assert fact.kind is (part.kind or before.kind)
+        assert fact.priority is (part.priority or before.priority)
+        assert (fact.account_id, fact.channel) == (ACCOUNT, before.channel)
+        assert fact.description == part.description
+    (
+        told.when(ResolveTicket(ticket_id=first.stream_id))
+        .then_kinds(TicketResolved)
+        .when(CloseTicket(ticket_id=first.stream_id))
+        .when(SplitTicket(ticket_id=first.stream_id, parts=(invoice,)))
+        .then_refused(TicketIsClosed)
+        .when(SplitTicket(ticket_id="ticket-9", parts=(invoice,)))
+        .then_refused(NotFound, id="ticket-9")
+    )
+
+
+def test_a_ticket_is_split_into_something() -> None:
+    for parts in ((), (TicketPart(subject="x"),) * 21):
+        with pytest.raises(ValidationError):
+            SplitTicket(ticket_id=TICKET, parts=parts)
 
 
 def test_employees_watch_tickets() -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import structlog
 
-from shared.chassis.messaging.lag import Beyond, beyond_in, lag
+from shared.chassis.messaging.lag import Beyond, beyond_in, lag, quiescent
 from shared.chassis.telemetry.metrics import NAMES, STANDING
 from shared.chassis.telemetry.operations import Operations
 from shared.chassis.telemetry.standing import Standing, answers, keeps_up
@@ -153,3 +153,5 @@ def test_the_owner_of_a_log_tells_what_is_ahead(house: House) -> None:
     assert (told["tables", "dining"].events, told["tables", "dining"].seconds) == (2, 0)
     assert len(asked) == len(set(asked))  # however many consumers stand there
     assert lag([house.kitchen], lambda *_: None) == alone
+    assert quiescent([house.kitchen])
+    assert not quiescent([house.kitchen], elsewhere)

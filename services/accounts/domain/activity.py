@@ -14,6 +14,7 @@ from services.accounts.commands import (
     PlanActivity,
     RecordActivity,
     ReplanActivity,
+    WithdrawConversion,
 )
 from shared.chassis.shapes import BrokenRule
 from shared.events.accounts import (
@@ -21,6 +22,7 @@ from shared.events.accounts import (
     ActivityDone,
     ActivityFact,
     ActivityPlanned,
+    ActivityWithdrawn,
 )
 from shared.events.base import Event
 
@@ -33,6 +35,7 @@ class ActivityStatus(StrEnum):
     PLANNED = "planned"
     DONE = "done"
     CANCELLED = "cancelled"
+    WITHDRAWN = "withdrawn"
 
 
 class ActivityIsSettled(BrokenRule):
@@ -45,6 +48,8 @@ class Activity:
 
     status: ActivityStatus
     plan: ActivityPlanned | None = None
+    carried: ActivityDone | None = None
+    """A lead's follow-up that travelled along with its conversion."""
 
     @staticmethod
     def record(command: RecordActivity) -> list[Event]:
@@ -120,6 +125,16 @@ class Activity:
             )
         ]
 
+    def withdraw(self, command: WithdrawConversion) -> list[Event]:
+        """Go back with the conversion that brought it along."""
+        carried = self.carried
+        if carried is None or carried.follow_up_id is None:
+            return []
+        people = {name: getattr(carried, name) for name in _PEOPLE}
+        return [
+            ActivityWithdrawn(**people, follow_up_id=carried.follow_up_id, reason=command.reason)
+        ]
+
     def _open_plan(self) -> ActivityPlanned:
         if self.plan is None or self.status is not ActivityStatus.PLANNED:
             raise ActivityIsSettled(status=self.status.value)
@@ -131,7 +146,13 @@ class Activity:
             case ActivityPlanned():
                 return Activity(status=ActivityStatus.PLANNED, plan=event)
             case ActivityDone():
-                return Activity(status=ActivityStatus.DONE, plan=state.plan if state else None)
+                return Activity(
+                    status=ActivityStatus.DONE,
+                    plan=state.plan if state else None,
+                    carried=event if event.follow_up_id else None,
+                )
+            case ActivityWithdrawn():
+                return Activity(status=ActivityStatus.WITHDRAWN)
             case ActivityCancelled() if state is not None:
                 return replace(state, status=ActivityStatus.CANCELLED)
         return state

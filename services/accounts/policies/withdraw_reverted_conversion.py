@@ -19,6 +19,7 @@ def withdraw_reverted_conversion(recorded: Recorded[ConversionReverted]) -> list
             withdraws_account=reverted.withdraws_account,
             contact_id=reverted.contact_id,
             withdraws_contact=reverted.withdraws_contact,
+            follow_up_ids=reverted.follow_up_ids,
             reason=reverted.reason,
         )
     ]

@@ -28,6 +28,7 @@ from shared.events.accounts import (
     ActivityDone,
     ActivityFact,
     ActivityPlanned,
+    ActivityWithdrawn,
 )
 from shared.events.base import Recorded
 from shared.events.values import AccountId, ActivityId, Attachment, Attitude
@@ -83,8 +84,8 @@ activity_list = Table(
 class ActivityList(Projection):
     """One row per activity: when it is due or was done, and what came of it."""
 
-    table = activity_list
-    events = (ActivityPlanned, ActivityDone, ActivityCancelled)
+    table, version = activity_list, 2
+    events = (ActivityPlanned, ActivityDone, ActivityCancelled, ActivityWithdrawn)
 
     @staticmethod
     def keys(recorded: Recorded[ActivityFact]) -> Iterable[Key]:
@@ -93,6 +94,8 @@ class ActivityList(Projection):
     @staticmethod
     def fold(key: Key, row: Row | None, recorded: Recorded[ActivityFact]) -> Row | None:
         event = recorded.event
+        if isinstance(event, ActivityWithdrawn):
+            return None
         return {
             **(row or {}),
             **_people(event),

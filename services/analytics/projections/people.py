@@ -19,6 +19,7 @@ from shared.events.accounts import (
     ActivityCancelled,
     ActivityDone,
     ActivityPlanned,
+    ActivityWithdrawn,
     ContactAdded,
     ContactLeft,
     ContactLinked,
@@ -298,11 +299,12 @@ class Activities(Projection):
     account's; it keeps one row, under the follow-up's id.
     """
 
-    table = activities
+    table, version = activities, 2
     events = (
         ActivityPlanned,
         ActivityDone,
         ActivityCancelled,
+        ActivityWithdrawn,
         FollowUpRecorded,
         FollowUpPlanned,
         FollowUpCancelled,
@@ -319,6 +321,8 @@ class Activities(Projection):
                 return ((event.follow_up_id,),)
             case ActivityDone(follow_up_id=follow_up) if follow_up:
                 return ((follow_up,),)
+            case ActivityWithdrawn():
+                return ((event.follow_up_id,),)
         return ((recorded.stream_id,),)
 
     @staticmethod
@@ -355,6 +359,8 @@ class Activities(Projection):
                 return {**was, "status": "cancelled"}
             case ActivityDone(follow_up_id=follow_up) if follow_up:
                 return {**was, "account_id": event.account_id}
+            case ActivityWithdrawn():
+                return {**was, "account_id": None}
             case ActivityPlanned():
                 return {**was, **_known(event), "status": "planned", "due_at": event.due_at}
             case ActivityDone():

@@ -422,6 +422,7 @@ class Lead(LeadState):
             withdraws_contact=made.opens_contact,
             opportunity_id=made.opportunity_id,
             owner_id=self.owner_id,
+            follow_up_ids=tuple(done.follow_up_id for done in self.follow_ups),
             reason=command.reason,
         )
         if self.owner_id is None or self.status_before not in RECYCLABLE:

@@ -14,12 +14,14 @@ from services.support.commands import (
     CloseQuietTicket,
     CloseTicket,
     MergeTicket,
+    OpenTicket,
     PendTicket,
     RaiseSlaRisk,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
+    TicketPart,
     UnmergeTicket,
     UnwatchTicket,
     WatchTicket,
@@ -54,6 +56,7 @@ from shared.events.support import (
     TicketReplied,
     TicketResolved,
     TicketResumed,
+    TicketSplit,
     TicketUnmerged,
     WatcherAdded,
     WatcherRemoved,
@@ -76,6 +79,7 @@ __all__ = ["Ticket", "TicketStatus"]
 _REOPEN_WITHIN_DAYS = 14
 _PARTIES = ("account_id", "contract_id", "contact_id")
 _CLASS = ("kind", "priority", "category", "subcategory", "product_id", "subject", "parent_id")
+_ORIGIN = ("channel", "region", "requester", "unit_id")
 _LEVEL = ("sla_policy_id", "sla_version", "calendar_id", "calendar_version")
 
 
@@ -105,6 +109,9 @@ class Ticket:
     contact_id: ContactId | None = None
     employee_id: EmployeeId | None = None
     unit_id: UnitId | None = None
+    channel: Label
+    region: Label | None = None
+    requester: str | None = None
     watchers: frozenset[EmployeeId] = frozenset()
     sla_policy_id: SlaPolicyId | None = None
     sla_version: int | None = None
@@ -263,6 +270,16 @@ class Ticket:
         overrun = self.promise.overrun(command.at)
         return events + overrun + self._then(overrun).promise.restate()
 
+    def split(self, into_ids: Sequence[TicketId]) -> list[Event]:
+        """Give parts of it away to tickets of their own."""
+        self._must_not_be_closed()
+        return [TicketSplit(**_named(self, *_PARTIES), into_ids=tuple(into_ids))]
+
+    def opening(self, part: TicketPart) -> OpenTicket:
+        """Return the wish to open the ticket of one of its parts."""
+        stated = part.model_dump(exclude_none=True)
+        return OpenTicket(**_named(self, *_PARTIES, *_CLASS, *_ORIGIN) | stated)
+
     def watch(self, command: WatchTicket) -> list[Event]:
         """Let somebody follow it."""
         employee_id = command.employee_id or command.by.id
@@ -322,7 +339,7 @@ class Ticket:
     @staticmethod
     def evolve(state: "Ticket | None", event: Event) -> "Ticket | None":
         if isinstance(event, TicketOpened):
-            stated = {n: getattr(event, n) for n in (*_PARTIES, *_CLASS, *_LEVEL, "unit_id")}
+            stated = {n: getattr(event, n) for n in (*_PARTIES, *_CLASS, *_LEVEL, *_ORIGIN)}
             return Ticket(status=TicketStatus.NEW, **stated)
         return None if state is None else _after(state, event)
 

@@ -33,6 +33,7 @@ def open_ticket(
     number: str,
     entitlement_id: EntitlementId | None,
     level: ServiceLevel | None,
+    split_from_id: TicketId | None = None,
 ) -> list[Event]:
     """Take the matter in and promise the service that the customer is entitled to."""
     if (command.external_id is None) is not (command.source is None):
@@ -41,6 +42,7 @@ def open_ticket(
         number=number,
         **command.model_dump(exclude={"ticket_id"}),
         entitlement_id=entitlement_id,
+        split_from_id=split_from_id,
         sla_policy_id=level.sla_policy_id if level else None,
         sla_version=level.policy.sla_version if level else None,
         calendar_id=level.calendar_id if level else None,

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("contract_id", sa.String(collation="C")),
         sa.Column("parent_id", sa.String(collation="C")),
         sa.Column("into_id", sa.String(collation="C")),
+        sa.Column("split_from_id", sa.String(collation="C")),
         sa.Column("employee_id", sa.String(collation="C")),
         sa.Column("unit_id", sa.String(collation="C")),
         sa.Column("region", sa.String(collation="C")),

@@ -40,6 +40,7 @@ from shared.events.support import (
     TicketReplied,
     TicketResolved,
     TicketResumed,
+    TicketSplit,
     TicketUnmerged,
     WatcherAdded,
     WatcherRemoved,
@@ -69,6 +70,7 @@ tickets = Table(
     Column("contract_id", String),
     Column("parent_id", String),
     Column("into_id", String),
+    Column("split_from_id", String),
     Column("employee_id", String),
     Column("unit_id", String),
     Column("region", String),
@@ -106,7 +108,8 @@ tickets = Table(
 _OPENED = (
     "number", "kind", "priority", "channel", "category", "subcategory", "product_id", "subject",
     "description", "requester", "account_id", "contact_id", "contract_id", "parent_id", "unit_id",
-    "region", "entitlement_id", "sla_policy_id", "sla_version", "source", "external_id",
+    "region", "entitlement_id", "sla_policy_id", "sla_version", "split_from_id", "source",
+    "external_id",
 )  # fmt: skip
 _CHANGED = (
     "kind", "priority", "category", "subcategory", "product_id", "subject", "account_id",
@@ -117,7 +120,7 @@ _CHANGED = (
 class Tickets(Projection):
     """Every ticket as it stands."""
 
-    table = tickets
+    table, version = tickets, 2
     events = (
         TicketOpened,
         TicketChanged,
@@ -130,6 +133,7 @@ class Tickets(Projection):
         TicketReopened,
         TicketMerged,
         TicketUnmerged,
+        TicketSplit,
         WatcherAdded,
         WatcherRemoved,
         SlaDueSet,
@@ -254,6 +258,8 @@ class TicketRow(View):
     parent_id: str | None
     into_id: str | None
     """The ticket that carries this one on, when they were merged."""
+    split_from_id: str | None = None
+    """The ticket that this one was a part of."""
     employee_id: str | None
     unit_id: str | None
     region: str | None

@@ -101,8 +101,8 @@ _FIELDS = {
         first_response_at into_id is_at_risk is_breached is_first_response is_public kind
         message number opened_at parent_id priority product_id rating rating_comment region
         reopen_until reopened requester resolution resolution_due_at resolution_sla
-        resolved_at response_due_at response_sla sla_policy_id sla_version source status
-        subcategory subject unit_id version waiting_since watchers
+        resolved_at response_due_at response_sla sla_policy_id sla_version source split_from_id
+        status subcategory subject unit_id version waiting_since watchers
     """,
 }
 FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(

@@ -130,14 +130,18 @@ def _age(since: datetime | None, clock: Clock) -> float:
     return max(timedelta(), clock.now() - since).total_seconds()
 
 
-def quiescent(services: Sequence[OpenService]) -> bool:
+def quiescent(services: Sequence[OpenService], elsewhere: Ahead | None = None) -> bool:
     """Whether every consumer has applied every fact and no deadline is due.
 
-    The tips are compared before and after: when they have not moved, the positions read in between
-    were all there was to apply at one moment.
+    The tips of these services are compared before and after: when they have not moved, the
+    positions read in between were all there was to apply at one moment.
+
+    Args:
+        services: whose consumers, and whose logs.
+        elsewhere: tells of the logs of other services; those that cannot be asked are left out.
     """
     tips = [opened.log.tip() for opened in services]
-    if any(row.position < row.tip for row in lag(services)):
+    if any(row.position < row.tip for row in lag(services, elsewhere)):
         return False
     if any(due(opened.log_database, opened.clock.now()) for opened in services):
         return False
