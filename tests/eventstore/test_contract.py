@@ -45,6 +45,19 @@ def test_reading_starts_after_a_position_and_stops_at_the_limit(log: EventLog) -
     assert log.read(10) == []
 
 
+def test_rare_topics_are_found_however_far_apart(log: EventLog) -> None:
+    rare = ToyGiven(child_id="kid", wish="球", note=None)
+    many = [ToyMade()] * 6000
+    append(log, "a", rare, *many, rare, *many, rare, ToyMade())
+    topics = [ToyGiven.topic]
+    assert [f.position for f in log.read(0, topics=topics)] == [1, 6002, 12003]
+    assert [f.position for f in log.read(0, 2, topics=topics)] == [1, 6002]
+    assert [f.position for f in log.read(1, upto=12002, topics=topics)] == [6002]
+    assert [f.position for f in log.read(12002, 1, topics=topics)] == [12003]
+    assert log.read(12003, topics=topics) == []
+    assert log.read(0, upto=10**6, topics=[ToyMade.topic])[-1].position == 257
+
+
 def test_a_stream_is_read_from_a_version_on(log: EventLog) -> None:
     append(log, "a", ToyMade(), ToyMade(), ToyMade())
     append(log, "b", ToyMade())

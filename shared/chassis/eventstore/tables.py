@@ -15,6 +15,8 @@ from shared.chassis.eventstore.recorder import AnsweredCommand, LogRecorder, as_
 __all__ = ["TableRecorder"]
 
 _AT_ONCE = 500
+_PIECE = 4096
+"""Positions of the log that one statement looks for topics among, at least."""
 
 
 class TableRecorder(LogRecorder):
@@ -83,11 +85,28 @@ class TableRecorder(LogRecorder):
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
         """Return the log's events from a position on, in order."""
+        after = (start or 0) - (1 if inclusive_of_start else 0)
+        if not topics:
+            return self._after(after, limit, stop)
+        # In pieces: until it knows better, a server takes topics to be rare, and would fetch and
+        # sort all that is left of the log to return its beginning.
+        piece = max(_PIECE, 2 * limit)
+        end = (self.max_notification_id() or 0) if stop is None else stop
+        found: list[Notification] = []
+        while len(found) < limit and after < end:
+            upto = min(after + piece, end)
+            found += self._after(after, limit - len(found), upto, topics)
+            after = upto
+        return found
+
+    def _after(
+        self, after: int, limit: int, upto: int | None, topics: Sequence[str] = ()
+    ) -> list[Notification]:
         query = "SELECT stream_id, version, topic, state, position FROM events WHERE position > ?"
-        values: list[Any] = [(start or 0) - (1 if inclusive_of_start else 0)]
-        if stop is not None:
+        values: list[Any] = [after]
+        if upto is not None:
             query += " AND position <= ?"
-            values.append(stop)
+            values.append(upto)
         if topics:
             listed, among = self.database.among(["topic"], topics)
             query += f" AND {listed}"
