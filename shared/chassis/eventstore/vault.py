@@ -78,19 +78,19 @@ class Vault:
             else:
                 missing.append(subject)
         for start in range(0, len(missing), _AT_ONCE):
-            for subject, wrapped in self._stored(missing[start : start + _AT_ONCE]).items():
-                found[subject] = self._opened(subject, wrapped) if wrapped else ERASED
+            stored = self._stored(missing[start : start + _AT_ONCE])
+            opened = {who: AESGCM(self.unwrapped(key)) for who, key in stored.items() if key}
+            self._keep(opened)
+            found.update((who, opened.get(who, ERASED)) for who in stored)
         return found
 
-    def _opened(self, subject: str, wrapped: bytes) -> AESGCM:
-        key = AESGCM(self.unwrapped(wrapped))
+    def _keep(self, opened: Mapping[str, AESGCM]) -> None:
         if self._in_doubt():
-            return key
+            return
         with self._lock:
-            self._cache[subject] = key
+            self._cache.update(opened)
             while len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
-        return key
 
     def forget(self, subject: str) -> None:
         """Drop a key from memory: it was destroyed."""

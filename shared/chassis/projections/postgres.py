@@ -44,7 +44,7 @@ class PostgresRows:
         self._decoders = [(str(c.name), found) for c in columns if (found := _decoder(c))]
         self._encoders = _placed(columns, lambda c: _encoder(c, dialect))
         self._key_encoders = _placed(keys, lambda c: _encoder(c, dialect))
-        self._documents = _placed(columns, lambda c: _text if isinstance(c.type, JSON) else None)
+        self._documents = [n for n, column in enumerate(columns) if isinstance(column.type, JSON)]
         self._is_key = self._names == self._key_names and not self._encoders
         """Whether a row is its key and nothing else, as it is."""
 
@@ -110,8 +110,9 @@ class PostgresRows:
 
     def _streamed(self, key: Key, row: Row) -> Sequence[Any]:
         values = self._values(key, row)
-        for place, encode in self._documents:
-            values[place] = encode(values[place])
+        for place in self._documents:
+            if (value := values[place]) is not None:
+                values[place] = _text(value)
         return values
 
     def _encoded(self, key: Key, row: Row) -> Sequence[Any]:
@@ -122,7 +123,8 @@ class PostgresRows:
         for place, part in zip(self._key_places, key, strict=True):
             values[place] = part
         for place, encode in self._encoders:
-            values[place] = encode(values[place])
+            if (value := values[place]) is not None:
+                values[place] = encode(value)
         return values
 
     def _document(self, keys: Iterable[Key]) -> Json:
@@ -145,9 +147,9 @@ def _lines(keys: Sequence[Key]) -> str | None:
     return lines if plain and fits else None
 
 
-def _text(value: Any) -> str | None:
-    """Return a value as the text of a JSON document; nothing stays nothing."""
-    return None if value is None else orjson.dumps(value).decode()
+def _text(value: Any) -> str:
+    """Return a value as the text of a JSON document."""
+    return orjson.dumps(value).decode()
 
 
 def _names(columns: Iterable[Column[Any]]) -> list[str]:
@@ -174,7 +176,7 @@ def _encoder(column: Column[Any], dialect: Dialect) -> Convert | None:
     if isinstance(kind, Instant):
         return instant_text
     if isinstance(kind, Amount):
-        return lambda value: None if value is None else str(kind.process_bind_param(value, dialect))
+        return lambda value: str(kind.process_bind_param(value, dialect))
     if isinstance(kind, Float):
         return _float
     return None
@@ -192,8 +194,8 @@ def _decoder(column: Column[Any]) -> Convert | None:
     return None
 
 
-def _float(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else str(value)
+def _float(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
 
 
 def _utc(value: datetime | None) -> datetime | None:
