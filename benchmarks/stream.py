@@ -37,7 +37,7 @@ _POLL = 0.002
 def measure() -> list[Figure]:
     """Fold a company's facts as they come from RabbitMQ, then watch single facts come through."""
     with databases(["stock"]) as url:
-        stock = projected(url.replace("{service}", "stock"), _STOCK_EVENTS)
+        stock = projected(url.replace("{service}", "stock"), _STOCK_EVENTS).of_cpu
     with deployed() as installation:
         installation.api(*service_names())
         folded, facts = _folded(installation)
