@@ -77,12 +77,13 @@ def measure() -> list[Figure]:
     return figures
 
 
-def questions(installation: Deployed, among: str) -> Iterator[Figure]:
+def questions(installation: Deployed, among: str, series: str = "h") -> Iterator[Figure]:
     """Measure through HTTP: create a lead, the first page of the list, one record.
 
     Args:
         installation: with API, worker and gateway of leads.
         among: how many leads there are, in words.
+        series: tells the leads that are made from those made before.
     """
     port, token = installation.http_port, installation.token
     with nothing("http") as bare_port:
@@ -101,7 +102,7 @@ def questions(installation: Deployed, among: str) -> Iterator[Figure]:
         ("one lead", lambda n: ("GET", f"/v1/leads/{known[n % len(known)]}", None), 0.30),
     ]
     for name, request, goal in asked:
-        rate, _ = measured(partial(requesting, port, request, token), "h", _HTTP_CLIENTS)
+        rate, _ = measured(partial(requesting, port, request, token), series, _HTTP_CLIENTS)
         yield _figure(
             f"{name} through HTTP among {among}",
             rate,
