@@ -71,6 +71,23 @@ def test_what_the_broker_did_not_confirm_is_published_again(house: House) -> Non
     assert [parcel.last for parcel in sent] == [1]
 
 
+def test_what_was_in_flight_when_the_publisher_was_closed_is_published_again(house: House) -> None:
+    sent: list[Parcel] = []
+    in_flight = 0
+    house.order("a")
+    first = Relay(house.dining.log, sent.append, lambda: in_flight)
+    first.step()
+    house.order("b")
+    in_flight = 1
+    first.step()
+    in_flight = 0  # its connection is gone, and with it what it knew of
+    first.close()
+    second = Relay(house.dining.log, sent.append)
+    assert second.position == 1
+    second.step()
+    assert [parcel.first for parcel in sent] == [1, 2, 2]
+
+
 def test_a_new_relay_goes_on_where_the_last_one_stopped(house: House) -> None:
     sent: list[Parcel] = []
     for order_id in "abc":

@@ -105,6 +105,9 @@ class Relay:
     def save(self) -> None:
         """Write down the confirmed position."""
         self._note_confirmed()
+        self._write_down()
+
+    def _write_down(self) -> None:
         if self.position == self._saved:
             return
         with self._database.transaction() as connection:
@@ -112,9 +115,13 @@ class Relay:
         self._saved, self._saved_at = self.position, monotonic()
 
     def close(self) -> None:
-        """Write down the confirmed position and let go of the log."""
+        """Write down what is known to be confirmed and let go of the log.
+
+        A publisher that has let its connection go knows of nothing in flight any more: it is not
+        asked again.
+        """
         try:
-            self.save()
+            self._write_down()
         finally:
             self._watch.close()
 
