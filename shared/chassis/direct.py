@@ -16,6 +16,10 @@ from psycopg.pq import ConnStatus, ExecStatus, Format
 
 __all__ = ["Direct"]
 
+_OUTDATED = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
+"""A prepared statement is gone, or gives other columns than when it was prepared: psycopg drops all
+statements of a connection that it rolls back, and a table may be another one since."""
+
 
 class Direct:
     """Runs statements on one connection, outside transactions, prepared when they first come.
@@ -47,14 +51,24 @@ class Direct:
         """
         query = PostgresQuery(self._values)
         query.convert(text, values)
-        run = self._pgconn.exec_prepared
-        found = self._checked(
-            run, self._prepared(query), query.params, query.formats, Format.BINARY
-        )
+        try:
+            found = self._run(query)
+        except _OUTDATED:  # nothing was done
+            self._names.clear()
+            found = self._run(query)
         if found.status != ExecStatus.TUPLES_OK:
             return []
         self._values.set_pgresult(found)
         return self._values.load_rows(0, found.ntuples, tuple)
+
+    def _run(self, query: PostgresQuery) -> Any:
+        return self._checked(
+            self._pgconn.exec_prepared,
+            self._prepared(query),
+            query.params,
+            query.formats,
+            Format.BINARY,
+        )
 
     def _prepared(self, query: PostgresQuery) -> bytes:
         key = (query.query, tuple(query.types))

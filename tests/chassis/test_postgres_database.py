@@ -155,6 +155,25 @@ def test_more_statements_are_asked_than_are_kept(
     assert kept == 3
 
 
+def test_a_statement_prepared_before_a_rollback_is_asked_again(postgres_database: str) -> None:
+    database = Database.postgres(postgres_database, pool=1)  # one connection does everything
+    for _ in range(2):
+        with pytest.raises(InterruptedError), database.transaction() as connection:  # noqa: PT012
+            for _ in range(10):  # often enough for the driver to prepare it, and to drop it
+                connection.exec_driver_sql("SELECT 1").all()
+            raise InterruptedError
+        assert database.fetch("SELECT 2") == [(2,)]
+    database.close()
+
+
+def test_a_table_may_become_another_one(database: Database) -> None:
+    _write(database, 1)
+    assert database.fetch("SELECT * FROM notes") == [(1, "1 %")]
+    with database.transaction() as connection:
+        short(connection, "ALTER TABLE notes ADD COLUMN author text")
+    assert database.fetch("SELECT * FROM notes") == [(1, "1 %", None)]
+
+
 @pytest.mark.parametrize("green", [False, True])
 def test_a_session_that_ends_amid_a_statement_is_an_outage(
     database: Database, monkeypatch: pytest.MonkeyPatch, *, green: bool
