@@ -40,7 +40,7 @@ from sqlalchemy.exc import (
 
 from shared.chassis.arrays import texts
 from shared.chassis.direct import Direct
-from shared.chassis.lock import KEEPALIVE, AdvisoryLock, FileLock, Lock
+from shared.chassis.lock import LIVELY, AdvisoryLock, FileLock, Lock
 
 __all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
 
@@ -371,7 +371,7 @@ class _Postgres(Database):
                 "autocommit": True,  # transactions begin where `transaction` and `read` say so
                 "application_name": "annals",
                 "connect_timeout": _PATIENCE,
-                **KEEPALIVE,
+                **LIVELY,
             },
             pool_size=pool,
             max_overflow=pool,

@@ -7,15 +7,24 @@ from typing import Any, BinaryIO
 
 import psycopg
 
-__all__ = ["KEEPALIVE", "AdvisoryLock", "FileLock", "Lock"]
+__all__ = ["LIVELY", "AdvisoryLock", "FileLock", "Lock"]
 
-KEEPALIVE: dict[str, Any] = {
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
+_PROBES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+"""Seconds and tries after which a silent connection has ended."""
+_UNANSWERED = 30_000
+"""Milliseconds that something sent may stay unacknowledged; there are no probes meanwhile."""
+LIVELY: dict[str, Any] = {
+    **_PROBES,
+    "tcp_user_timeout": _UNANSWERED,
+    "options": " ".join(
+        [
+            *(f"-c tcp_{name}={n}" for name, n in _PROBES.items()),
+            f"-c tcp_user_timeout={_UNANSWERED}",
+        ]
+    ),
 }
-"""Seconds and tries after which a client sees that its server's machine is gone."""
-_OURS_TOO = " ".join(f"-c tcp_{name}={value}" for name, value in KEEPALIVE.items())
+"""How a connection is made of which either end soon sees that the other's machine is gone: the
+server too, since what a vanished client had locked stays locked until it does."""
 _PATIENCE = 10
 
 
@@ -113,6 +122,5 @@ class AdvisoryLock(Lock):
             autocommit=True,
             application_name=f"annals {self._name}",
             connect_timeout=_PATIENCE,
-            options=_OURS_TOO,
-            **KEEPALIVE,
+            **LIVELY,
         )

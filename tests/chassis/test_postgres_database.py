@@ -218,6 +218,13 @@ def test_a_pool_in_use_lends_as_much_again_and_then_says_so(
     assert issubclass(PoolExhausted, OUTAGE)
 
 
+def test_the_server_looks_whether_its_client_is_still_there(database: Database) -> None:
+    settings = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout")
+    with database.transaction() as connection:
+        told = [short(connection, f"SHOW {name}") for name in settings]
+    assert told == [[("15",)], [("5",)], [("30000",)]]
+
+
 def test_a_lock_is_lost_with_its_connection(database: Database, postgres_database: str) -> None:
     first, second = database.lock("relay"), database.lock("relay")
     assert first.take()
