@@ -169,9 +169,20 @@ def test_a_message_without_usable_headers_is_parked(house: House) -> None:
     delivery = house.delivery()
     assert delivery.views is not None
     delivery.views.deliver(({"last": "many"}, message.body))
+    delivery.views.deliver(({"context": ["dining"]}, message.body))
     delivery.views.deliver(({"context": "dining", "first": 1, "last": 9}, message.body))
-    assert len(delivery.parked()) == 2
+    assert len(delivery.parked()) == 3
     assert house.tables() == {1: ["soup"]}
+
+
+def test_a_message_set_aside_leaves_nothing_of_what_it_said(house: House) -> None:
+    delivery = house.delivery()
+    assert delivery.views is not None
+    delivery.views.deliver(({"context": "dining", "first": 1, "last": 1}, "王小明".encode()))
+    delivery.views.skip(delivery.views.name, "messages", "no slice")
+    with delivery.views.database.read() as connection:
+        (set_aside,) = parking.skipped(connection)
+    assert (set_aside.body, set_aside.reason) == (None, "no slice")
 
 
 def test_a_failing_row_waits_in_order_while_the_rest_flows(house: House) -> None:

@@ -16,10 +16,12 @@ RABBIT = Broker.amqp("amqp://nowhere//")
 
 
 class Message:
-    def __init__(self) -> None:
-        self.headers = {"context": "dining"}
+    def __init__(self, context: Any = "dining") -> None:
+        self.headers = {"context": context}
+        self.is_taken = False
 
-    def ack(self) -> None: ...
+    def ack(self) -> None:
+        self.is_taken = True
 
 
 class Fed(feed.Feed):
@@ -78,3 +80,13 @@ def test_a_queue_that_is_full_or_empty_is_read_again_at_once(
 
 def test_rows_and_embedded_installations_never_wait(fed: Callable[..., list[float]]) -> None:
     assert fed(RABBIT, ".views", 1) == fed(Broker.embedded(), ".policies", 1) == []
+
+
+def test_a_message_whose_context_is_no_text_is_handed_over() -> None:
+    came: list[Any] = []
+    (subscription,) = [s for s in open_house(None).delivery().subscriptions if ".views" in s.name]
+    reader = feed.Feed(RABBIT, subscription, came.extend)
+    odd = Message(["dining"])
+    reader._take([odd])  # type: ignore[list-item]
+    assert came == [odd]
+    assert odd.is_taken

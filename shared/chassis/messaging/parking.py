@@ -208,11 +208,12 @@ def blame(connection: Connection, letter: Letter, error: str) -> None:
 
 
 def skip(connection: Connection, letter: Letter, reason: str, at: datetime) -> None:
-    """Set a letter aside for good; it stays on record with the reason."""
+    """Set a letter aside for good; it stays on record with the reason, a message without its body."""
+    kept = {"body": None} if letter.kind is Kind.MESSAGE else {}  # it may be of persons
     connection.execute(
         parked.update()
         .where(parked.c.number == letter.number)
-        .values(skipped_at=at, reason=reason[:_MAX_REASON])
+        .values(skipped_at=at, reason=reason[:_MAX_REASON], **kept)
     )
 
 

@@ -138,12 +138,12 @@ class Feed:
     def _contexts(self, messages: Sequence[Message]) -> frozenset[str]:
         """Return the contexts that messages speak of; all when one does not say."""
         every = self._subscription.contexts
-        named = {message.headers.get("context") for message in messages}
+        named = {_context(message) for message in messages}
         return every & named if named <= every else every
 
     def _is_hint(self, message: Message) -> bool:
         """Whether there is nothing to do before its context can be pulled."""
-        context, first = (message.headers.get(name) for name in ("context", "first"))
+        context, first = _context(message), message.headers.get("first")
         if context not in self.behind or not isinstance(first, int):
             return False
         return first > self._subscription.position(context) + 1
@@ -168,3 +168,9 @@ class Feed:
             if beating is not None:
                 beating.kill()
             release(connection)
+
+
+def _context(message: Message) -> str:
+    """Return the context a message says it is of, nothing when it says nothing that can be one."""
+    said = message.headers.get("context")
+    return said if isinstance(said, str) else ""
