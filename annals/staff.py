@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from shared.events.base import Event, Recorded
@@ -28,6 +29,8 @@ class Member:
     email: str = ""
     number: str = ""
     unit_id: str | None = None
+    since: date = date.min
+    """When the posting to this unit took effect."""
     roles: frozenset[str] = frozenset()
     left: bool = False
 
@@ -99,9 +102,11 @@ class Staff:
             case EmployeeProfileFact():
                 member = replace(member, name=event.name or "", email=event.email or "")
                 if isinstance(event, EmployeeJoined):
-                    member = replace(member, number=event.number or "", unit_id=event.unit_id)
-            case EmployeeMoved(unit_id=unit):
-                member = replace(member, unit_id=unit)
+                    member = replace(member, number=event.number or "")
+                    member = replace(member, unit_id=event.unit_id, since=event.joined_on)
+            case EmployeeMoved(unit_id=unit, effective_on=day):
+                if day >= member.since:
+                    member = replace(member, unit_id=unit, since=day)
             case EmployeeLeft():
                 member = replace(member, left=True)
             case RoleGranted(role=role):

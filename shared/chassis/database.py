@@ -40,7 +40,7 @@ from sqlalchemy.exc import (
 
 from shared.chassis.arrays import texts
 from shared.chassis.direct import Direct
-from shared.chassis.lock import LIVELY, AdvisoryLock, FileLock, Lock
+from shared.chassis.lock import KEEPALIVE, WATCHED, AdvisoryLock, FileLock, Lock
 
 __all__ = ["OUTAGE", "Database", "alone", "driver", "is_overdue", "short"]
 
@@ -371,7 +371,7 @@ class _Postgres(Database):
                 "autocommit": True,  # transactions begin where `transaction` and `read` say so
                 "application_name": "annals",
                 "connect_timeout": _PATIENCE,
-                **LIVELY,
+                **KEEPALIVE,
             },
             pool_size=pool,
             max_overflow=pool,
@@ -578,7 +578,8 @@ def _session(within: float | None, raw: psycopg.Connection[Any], _record: object
     Single statements see what was committed before them, and moments come in UTC.
     """
     raw.execute(
-        "SET default_transaction_isolation TO 'read committed'; SET TIME ZONE 'UTC'", prepare=False
+        f"SET default_transaction_isolation TO 'read committed'; SET TIME ZONE 'UTC'; {WATCHED}",
+        prepare=False,
     )
     if within is not None:
         limit = max(1, round(within * 1000))

@@ -7,24 +7,22 @@ from typing import Any, BinaryIO
 
 import psycopg
 
-__all__ = ["LIVELY", "AdvisoryLock", "FileLock", "Lock"]
+__all__ = ["KEEPALIVE", "WATCHED", "AdvisoryLock", "FileLock", "Lock"]
 
 _PROBES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 """Seconds and tries after which a silent connection has ended."""
 _UNANSWERED = 30_000
 """Milliseconds that something sent may stay unacknowledged; there are no probes meanwhile."""
-LIVELY: dict[str, Any] = {
-    **_PROBES,
-    "tcp_user_timeout": _UNANSWERED,
-    "options": " ".join(
-        [
-            *(f"-c tcp_{name}={n}" for name, n in _PROBES.items()),
-            f"-c tcp_user_timeout={_UNANSWERED}",
-        ]
-    ),
-}
-"""How a connection is made of which either end soon sees that the other's machine is gone: the
-server too, since what a vanished client had locked stays locked until it does."""
+KEEPALIVE: dict[str, Any] = {**_PROBES, "tcp_user_timeout": _UNANSWERED}
+"""How a client connects that soon sees that its server's machine is gone."""
+WATCHED = "; ".join(
+    [
+        *(f"SET tcp_{name} TO {n}" for name, n in _PROBES.items()),
+        f"SET tcp_user_timeout TO {_UNANSWERED}",
+    ]
+)
+"""What it then tells the server, which is to see the same of its client: what that one had locked
+stays locked until it does."""
 _PATIENCE = 10
 
 
@@ -117,10 +115,12 @@ class AdvisoryLock(Lock):
         connection.close()
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
+        connection = psycopg.connect(
             self._url,
             autocommit=True,
             application_name=f"annals {self._name}",
             connect_timeout=_PATIENCE,
-            **LIVELY,
+            **KEEPALIVE,
         )
+        connection.execute(WATCHED, prepare=False)
+        return connection

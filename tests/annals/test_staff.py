@@ -55,6 +55,15 @@ def test_roles_and_unit_are_those_of_today() -> None:
     assert found.path(member.unit_id) == "company/south"
 
 
+def test_a_move_learnt_of_late_does_not_undo_a_later_one() -> None:
+    found = staff(
+        joined("e-1", "Ada"),
+        recorded(EmployeeMoved(unit_id="south", effective_on=date(2026, 3, 1)), "e-1"),
+        recorded(EmployeeMoved(unit_id="east", effective_on=date(2026, 2, 1)), "e-1"),
+    )
+    assert found.member("Ada").unit_id == "south"
+
+
 def test_whoever_left_is_no_longer_on_the_staff() -> None:
     gone = recorded(EmployeeLeft(left_on=date(2026, 3, 1)), "e-1")
     with pytest.raises(Stranger):

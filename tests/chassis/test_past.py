@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Column, Connection, MetaData, String, Table, select
 
 from shared.chassis.database import Database
-from shared.chassis.projections import Projector
+from shared.chassis.projections import Projector, past
 from shared.chassis.projections.past import Hindsight
-from shared.chassis.shapes import Key, PastQuery, Projection, Reader, Row, blank
+from shared.chassis.shapes import Key, PastQuery, Projection, Reader, Row, Unavailable, blank
 from shared.chassis.shapes.history import Concerns, Facts, history
 from shared.chassis.shapes.query import Opened, Past
 from shared.chassis.testing import NOON, TESTER, folded, recorded
@@ -216,6 +216,31 @@ def test_what_comes_in_later_shows_in_the_same_question(
     assert views.then(NOON, about=about)["persons"]["x",]["scores"] == [1]
     views.tell("x", LeadQualified(score=2))
     assert views.then(NOON, about=about)["persons"]["x",]["scores"] == [1, 2]
+
+
+def test_everybodys_past_is_folded_once_whatever_happens_later(
+    views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = []
+    monkeypatch.setattr(past, "history", lambda *told: folds.append(told) or history(*told))
+    views.tell("x", LeadQualified(score=1))
+    views.then(NOON)
+    views.tell("x", LeadQualified(score=2), occurred=DAY)
+    assert views.then(NOON)["persons"]["x",]["scores"] == [1]
+    assert len(folds) == 1
+    monkeypatch.setattr(past, "_KEPT_FOR", -1.0)
+    assert views.then(NOON)["persons"]["x",]["scores"] == [1]
+    assert len(folds) == 2
+
+
+def test_a_question_does_not_wait_for_ever_while_others_fold(
+    views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "_TURN", 0.05)
+    views.tell("x", LeadQualified(score=1))
+    with views.hindsight._lock, pytest.raises(Unavailable, match="try again"):
+        views.then(NOON)
+    assert views.then(NOON)["persons"]
 
 
 def test_more_moments_may_be_asked_for_than_are_kept(views: Views) -> None:

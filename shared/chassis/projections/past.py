@@ -5,12 +5,13 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from time import monotonic
 
 from sqlalchemy import Connection, func, select
 
 from shared.chassis.database import Database
 from shared.chassis.projections.projector import Projector
+from shared.chassis.shapes.errors import Unavailable
 from shared.chassis.shapes.history import Concerns, Facts, facts, history
 from shared.chassis.shapes.projection import Projection
 from shared.chassis.shapes.query import Past
@@ -18,8 +19,13 @@ from shared.events.base import Event, Recorded
 
 __all__ = ["Hindsight", "fold_into"]
 
-_Place = tuple[datetime, Past, tuple[Any, ...]]
-"""A moment, the time that is meant, and the last facts that were known when it was folded."""
+_KEPT_FOR = 600.0
+"""Seconds that everybody's past is kept at most: somebody may be erased from it."""
+_TURN = 5.0
+"""Seconds to wait while another's question folds everybody's past."""
+
+_Place = tuple[datetime, Past, int]
+"""A moment, the time that is meant, and how many facts up to it were known when it was folded."""
 
 
 def fold_into(
@@ -35,7 +41,7 @@ class Hindsight:
     """Answers "what did the read models say at T?" from the facts a service keeps.
 
     One entity's past is folded on the fly; everybody's is folded once per moment and kept for the
-    next question, as long as no further fact has come in.
+    next question, as long as no further fact from before that moment has come in.
 
     Args:
         projections: the service's read models; those that keep the facts themselves stay live.
@@ -46,14 +52,9 @@ class Hindsight:
     def __init__(self, projections: Sequence[type[Projection]]) -> None:
         kept = {Facts.name, Concerns.name}
         self._projector = Projector(p for p in projections if p.name not in kept)
-        contexts = sorted({context for p in projections for context in p.contexts()})
-        last = select(func.max(facts.c.position))
-        self._known = select(
-            *(last.where(facts.c.context == context).scalar_subquery() for context in contexts)
-        )
         self._spare: deque[Database] = deque()
         """Empty side databases: what a question folds into one is rolled back."""
-        self._whole: OrderedDict[_Place, Database] = OrderedDict()
+        self._whole: OrderedDict[_Place, tuple[Database, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -67,23 +68,36 @@ class Hindsight:
             moment: T, included.
             time: `occurred` or `recorded`.
             about: fold only what concerns these ids; None folds everything.
+
+        Raises:
+            Unavailable: everybody's past is asked for, and another question takes long to fold it.
         """
         if about is not None:
             with self._lent() as side, side.transaction() as connection, _undone(connection):
                 fold_into(self._projector, connection, history(live, moment, time, about))
                 yield connection
             return
-        with self._lock:
-            known = live.execute(self._known).one()
-            place = (moment, time, tuple(known))
-            if place not in self._whole:
-                self._whole[place] = self._folded(live, moment, time)
-                while len(self._whole) > self.KEPT:
-                    self._whole.popitem(last=False)
-            self._whole.move_to_end(place)
-            side = self._whole[place]
-        with side.read() as connection:
+        with self._everybody(live, moment, time).read() as connection:
             yield connection
+
+    def _everybody(self, live: Connection, moment: datetime, time: Past) -> Database:
+        at = facts.c.occurred_at if time == "occurred" else facts.c.recorded_at
+        known = live.execute(select(func.count()).where(at <= moment)).scalar_one()
+        place = (moment, time, known)
+        if not self._lock.acquire(timeout=_TURN):
+            raise Unavailable("the past of everybody is being folded for others; try again")
+        try:
+            kept, now = self._whole, monotonic()
+            for old in [place for place, (_, made) in kept.items() if now - made > _KEPT_FOR]:
+                del kept[old]
+            if place not in kept:
+                kept[place] = self._folded(live, moment, time), now
+                while len(kept) > self.KEPT:
+                    kept.popitem(last=False)
+            kept.move_to_end(place)
+            return kept[place][0]
+        finally:
+            self._lock.release()
 
     def _folded(self, live: Connection, moment: datetime, time: Past) -> Database:
         side = self._empty()
