@@ -76,6 +76,8 @@ from shared.chassis.shapes import Answer, Command, NotFound, Refused, Taken
 from shared.chassis.shapes.aggregate import fold
 from shared.events.base import Event
 from shared.events.leads import (
+    FollowUpPlanned,
+    FollowUpRecorded,
     HoldingEnd,
     HoldingWay,
     LeadCaptured,
@@ -90,6 +92,8 @@ C = TypeVar("C", bound=Command)
 _DEFAULT_RULES = DuplicateRules()
 _OPENED = "converted:{}"
 """Scope of the ids that callers chose for what conversions open, by kind."""
+_FOLLOW_UP = "follow_up"
+"""Scope of the ids of follow-ups, planned and done."""
 
 
 class LeadsApplication(Application):
@@ -194,7 +198,7 @@ class LeadsApplication(Application):
     def unlock_lead(self, command: UnlockLead) -> Answer:
         def decide(work: Work) -> str:
             lead = work.load(Lead, command.lead_id)
-            work.record(command.lead_id, lead.unlock(_home(work, lead)))
+            work.record(command.lead_id, lead.unlock(command, _home(work, lead)))
             return command.lead_id
 
         return self.commit(command, decide)
@@ -228,7 +232,9 @@ class LeadsApplication(Application):
 
         def decide(work: Work) -> str:
             lead = work.load(Lead, command.lead_id)
-            work.record(command.lead_id, lead.record_follow_up(command, _home(work, lead)))
+            events = lead.record_follow_up(command, _home(work, lead))
+            _take_follow_up_ids(work, command.lead_id, events)
+            work.record(command.lead_id, events)
             return command.lead_id
 
         return self.commit(command, decide, lambda: {"follow_up_id": follow_up_id})
@@ -237,7 +243,9 @@ class LeadsApplication(Application):
         follow_up_id = command.follow_up_id or command.new_id("follow_up")
 
         def decide(work: Work) -> str:
-            work.record(command.lead_id, work.load(Lead, command.lead_id).plan_follow_up(command))
+            events = work.load(Lead, command.lead_id).plan_follow_up(command)
+            _take_follow_up_ids(work, command.lead_id, events)
+            work.record(command.lead_id, events)
             return command.lead_id
 
         return self.commit(command, decide, lambda: {"follow_up_id": follow_up_id})
@@ -255,13 +263,18 @@ class LeadsApplication(Application):
             if not lead.is_settled:
                 rules = work.find(ScoringRules, SCORING_RULES) or ScoringRules()
                 scored = rules.score(lead.known(), lead.active_at or command.at, command.at)
-                work.record(command.lead_id, lead.score(scored), rule=rules.name)
+                work.record(command.lead_id, lead.score(scored, command.at), rule=rules.name)
             return command.lead_id
 
         return self.commit(command, decide)
 
     def qualify_lead(self, command: QualifyLead) -> Answer:
-        return self.change(Lead, command.lead_id, lambda lead: lead.qualify(command), command)
+        def decide(work: Work) -> str:
+            lead = work.load(Lead, command.lead_id)
+            work.record(command.lead_id, lead.qualify(command, _home(work, lead)))
+            return command.lead_id
+
+        return self.commit(command, decide)
 
     def nurture_lead(self, command: NurtureLead) -> Answer:
         return self.change(Lead, command.lead_id, lambda lead: lead.nurture(command), command)
@@ -269,7 +282,7 @@ class LeadsApplication(Application):
     def disqualify_lead(self, command: DisqualifyLead) -> Answer:
         def decide(work: Work) -> str:
             lead = work.load(Lead, command.lead_id)
-            work.record(command.lead_id, lead.disqualify(command))
+            work.record(command.lead_id, lead.disqualify(command, _waits_in(work, lead)))
             _strike(work, command.lead_id, lead, HoldingEnd.DISQUALIFIED)
             return command.lead_id
 
@@ -298,7 +311,8 @@ class LeadsApplication(Application):
 
         def decide(work: Work) -> str:
             lead = work.load(Lead, command.lead_id)
-            if events := lead.convert(command, self._contact_accounts(command)):
+            accounts, pool = self._contact_accounts(command), _waits_in(work, lead)
+            if events := lead.convert(command, accounts, pool):
                 self._take_new_ids(work, command)
             work.record(command.lead_id, events)
             _strike(work, command.lead_id, lead, HoldingEnd.CONVERTED)
@@ -510,6 +524,10 @@ def _pool(work: Work, pool_id: str) -> Pool:
     return replace(work.load(Pool, pool_id), id=pool_id)
 
 
+def _waits_in(work: Work, lead: Lead) -> Pool | None:
+    return _pool(work, lead.pool_id) if lead.pool_id else None
+
+
 def _home(work: Work, lead: Lead) -> Pool | None:
     """Return the pool whose rules apply: where the lead waits or was last, else the public one."""
     pool_id = lead.pool_id or lead.home_pool_id or PUBLIC_POOL
@@ -535,7 +553,7 @@ def _take_back(work: Work, lead_id: str, lead: Lead, home: Pool | None, at: date
 
 def _claim(work: Work, command: ClaimLead) -> bool:
     lead = work.load(Lead, command.lead_id)
-    pool = _pool(work, lead.pool_id) if lead.pool_id else None
+    pool = _waits_in(work, lead)
     events = lead.claim(command, pool)
     if not events or pool is None:
         return False
@@ -616,6 +634,15 @@ def _put(work: Work, lead_id: str, captured: LeadCaptured, command: Statement) -
         assign = AssignLead(lead_id=lead_id, owner_id=command.owner_id, unit_id=command.unit_id)
         home = pool or _home(work, lead)
         _assign(work, lead, _part(assign, command), home, AssignmentMethod.MANUAL)
+
+
+def _take_follow_up_ids(work: Work, lead_id: str, events: Sequence[Event]) -> None:
+    """Let each follow-up have its id to itself, among those of all leads."""
+    for event in events:
+        if isinstance(event, FollowUpRecorded | FollowUpPlanned):
+            if holder := work.holder(_FOLLOW_UP, event.follow_up_id):
+                raise Taken(f"follow-up {event.follow_up_id} exists already", holder=holder)
+            work.claim(_FOLLOW_UP, event.follow_up_id, lead_id)
 
 
 def _recycling_rule(lead: Lead) -> str | None:

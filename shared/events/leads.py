@@ -209,6 +209,8 @@ class LeadAssigned(LeadFact, topic="leads.LeadAssigned.v1"):
     """The pool it left, when it was in one."""
     method: AssignmentMethod
     note: Personal[str] = None
+    at: AwareDatetime | None = None
+    """When the owner got it."""
 
 
 class LeadPooled(LeadFact, topic="leads.LeadPooled.v1"):
@@ -228,6 +230,8 @@ class LeadClaimed(LeadFact, topic="leads.LeadClaimed.v1"):
     pool_id: PoolId
     owner_id: EmployeeId
     unit_id: UnitId | None = None
+    at: AwareDatetime | None = None
+    """When the owner got it."""
 
 
 class LeadReleased(LeadFact, topic="leads.LeadReleased.v1"):
@@ -306,7 +310,7 @@ class FollowUpRecorded(LeadFact, topic="leads.FollowUpRecorded.v1"):
 
 
 class FollowUpPlanned(LeadFact, topic="leads.FollowUpPlanned.v1"):
-    """The next step with the lead was planned."""
+    """The next step with the lead was planned, or passed on to the lead's new owner."""
 
     follow_up_id: FollowUpId
     after_id: FollowUpId | None = None

@@ -152,6 +152,28 @@ def test_a_next_step_is_planned_ahead_and_can_be_dropped() -> None:
 
 
 @pytest.mark.capability("LEA-13")
+def test_an_id_chosen_for_a_follow_up_is_used_once_among_all_leads() -> None:
+    done = lead(lead_assigned()).given("lead-2", lead_captured(), lead_assigned())
+    plan = PlanFollowUp(lead_id=LEAD, follow_up_id="talk-1", due_at=NOON + DAY)
+    done.when(plan, by=ANNA).then_kinds(FollowUpPlanned)
+    elsewhere = plan.model_copy(update={"lead_id": "lead-2"})
+    done.when(elsewhere, by=ANNA).then_refused(Taken, holder=LEAD)
+    for talk in (
+        RecordFollowUp(lead_id="lead-2", method="call", follow_up_id="talk-1"),
+        RecordFollowUp(lead_id=LEAD, method="call", follow_up_id="talk-1", plan_id="talk-1"),
+        RecordFollowUp(
+            lead_id="lead-2",
+            method="call",
+            next=NextStep(follow_up_id="talk-1", due_at=NOON + DAY),
+        ),
+    ):
+        done.when(talk, by=ANNA).then_refused(Taken, holder=LEAD)
+    fulfilled = RecordFollowUp(lead_id=LEAD, method="call", plan_id="talk-1")
+    done.when(fulfilled, by=ANNA).then_kinds(FollowUpRecorded)
+    done.when(plan, by=ANNA).then_refused(Taken, holder=LEAD)
+
+
+@pytest.mark.capability("LEA-13")
 def test_only_an_owned_and_open_lead_is_followed_up() -> None:
     lead().when(CALL).then_refused(LeadHasNoOwner)
     lead(lead_assigned(), lead_disqualified()).when(CALL).then_refused(LeadIsSettled)

@@ -17,11 +17,14 @@ from services.leads.commands import (
     ClaimLead,
     ClaimManyLeads,
     ConfigurePoolRules,
+    ConvertLead,
     DisqualifyLead,
     LockLead,
     MoveLeadToPool,
     NurtureLead,
     OpenPool,
+    PlanFollowUp,
+    QualifyLead,
     RecordFollowUp,
     RecycleLead,
     ReleaseLead,
@@ -40,6 +43,7 @@ from services.leads.domain.refusals import (
     LeadIsInNoPool,
     LeadIsProtected,
     LeadIsSettled,
+    LeadWaitsInPool,
     NoPoolToReturnTo,
     NotTheOwner,
     NotThePoolsMember,
@@ -47,11 +51,14 @@ from services.leads.domain.refusals import (
 )
 from services.leads.policies.recycle_idle_lead import recycle_idle_lead
 from services.leads.policies.warn_of_recycling import warn_of_recycling
+from services.leads.projections.follow_up_list import FollowUpList
 from shared.chassis.application import Work
-from shared.chassis.shapes import Actor, Cancel, Conflict, Invalid, Later, NotFound, Taken
-from shared.chassis.testing import NOON, Scenario, issue, recorded, scenario
+from shared.chassis.shapes import Actor, Cancel, Command, Conflict, Invalid, Later, NotFound, Taken
+from shared.chassis.testing import NOON, Scenario, folded, issue, recorded, scenario
+from shared.events.base import Event
 from shared.events.leads import (
     FollowUpCancelled,
+    FollowUpPlanned,
     FollowUpRecorded,
     HoldingEnd,
     HoldingEnded,
@@ -59,10 +66,12 @@ from shared.events.leads import (
     HoldingWay,
     LeadAssigned,
     LeadClaimed,
+    LeadConverted,
     LeadDisqualified,
     LeadLocked,
     LeadNurtured,
     LeadPooled,
+    LeadQualified,
     LeadRecycled,
     LeadReleased,
     LeadUnlocked,
@@ -87,6 +96,8 @@ from tests.leads.builders import (
     lead_assigned,
     lead_captured,
     lead_claimed,
+    lead_disqualified,
+    lead_nurtured,
     lead_pooled,
     pool_opened,
     pool_rules_configured,
@@ -181,7 +192,7 @@ def test_only_members_claim(member: PoolMember, admitted: bool) -> None:
 @pytest.mark.capability("LEA-12")
 def test_a_claim_gives_the_lead_and_counts_against_the_day() -> None:
     pooled().when(CLAIM, by=ANNA).then(
-        LeadClaimed(pool_id=POOL, owner_id="anna", unit_id="east"),
+        LeadClaimed(pool_id=POOL, owner_id="anna", unit_id="east", at=NOON),
         HoldingStarted(
             employee_id="anna",
             lead_id=LEAD,
@@ -231,7 +242,7 @@ def test_what_cannot_be_claimed() -> None:
     pooled().when(ClaimLead(lead_id="lead-9")).then_refused(NotFound)
     loose = scenario(LeadsApplication).given(LEAD, lead_captured())
     loose.when(CLAIM, by=ANNA).then_refused(LeadIsInNoPool)
-    given_up = pooled().after(DisqualifyLead(lead_id=LEAD, reason="spam"))
+    given_up = pooled().given(LEAD, lead_disqualified(owner_id=None))
     given_up.when(CLAIM, by=ANNA).then_refused(LeadIsSettled, status="disqualified")
 
 
@@ -423,6 +434,51 @@ def test_unlocking_takes_the_clock_up_where_it_was() -> None:
 
 
 @pytest.mark.capability("LEA-12")
+def test_a_follow_up_counts_although_the_lead_was_locked() -> None:
+    done = held(recycle_after_days=7).after(LockLead(lead_id=LEAD, reason="key"))
+    call = RecordFollowUp(lead_id=LEAD, method="call")
+    done.when(call, by=ANNA, at=NOON + 20 * DAY).then_kinds(FollowUpRecorded)
+    done.when(UnlockLead(lead_id=LEAD), at=NOON + 21 * DAY).then(
+        LeadUnlocked(), recycle_scheduled(NOON + 20 * DAY, warn_at=None)
+    )
+
+
+@pytest.mark.capability("LEA-12")
+def test_the_clock_of_a_lead_that_was_locked_when_claimed_starts_at_the_claim() -> None:
+    lock = LockLead(lead_id=LEAD, reason="key")
+    done = pooled(recycle_after_days=7).after(lock).after(CLAIM, by=ANNA, at=NOON + DAY)
+    done.when(UnlockLead(lead_id=LEAD), at=NOON + 2 * DAY).then(
+        LeadUnlocked(), recycle_scheduled(NOON + DAY, warn_at=None)
+    )
+
+
+@pytest.mark.capability("LEA-12")
+def test_a_lead_taken_up_again_while_locked_is_idle_from_the_unlocking() -> None:
+    lock = LockLead(lead_id=LEAD, reason="key")
+    done = held(recycle_after_days=7).after(NurtureLead(lead_id=LEAD), lock, by=ANNA)
+    done.after(QualifyLead(lead_id=LEAD), by=ANNA, at=NOON + 20 * DAY)
+    done.when(UnlockLead(lead_id=LEAD), at=NOON + 21 * DAY).then(
+        LeadUnlocked(), recycle_scheduled(NOON + 21 * DAY, warn_at=None)
+    )
+
+
+@pytest.mark.capability("LEA-12")
+def test_a_nurtured_lead_is_exempt_until_it_is_qualified() -> None:
+    done = held(recycle_after_days=7).given(LEAD, lead_nurtured())
+    done.when(AssignLead(lead_id=LEAD, owner_id="ben"))
+    done.then_kinds(HoldingStarted, LeadAssigned, HoldingEnded)
+    done.when(QualifyLead(lead_id=LEAD), by=BEN, at=NOON + 20 * DAY).then(
+        LeadQualified(owner_id="ben"),
+        recycle_scheduled(NOON + 20 * DAY, owner_id="ben", warn_at=None),
+    )
+
+
+@pytest.mark.capability("LEA-12")
+def test_qualifying_moves_no_clock() -> None:
+    held(recycle_after_days=7).when(QualifyLead(lead_id=LEAD), by=ANNA).then_kinds(LeadQualified)
+
+
+@pytest.mark.capability("LEA-12")
 def test_recycling_and_its_warning_are_deadlines_that_exemptions_cancel() -> None:
     due = recorded(recycle_scheduled(), LEAD)
     assert recycle_idle_lead(due) == [
@@ -445,6 +501,52 @@ def test_reassigning_moves_the_lead_from_one_book_to_the_other() -> None:
     ended = done.news[2].event
     assert isinstance(ended, HoldingEnded)
     assert (ended.employee_id, ended.end) == ("anna", HoldingEnd.REASSIGNED)
+
+
+@pytest.mark.capability("LEA-11", "LEA-12")
+@pytest.mark.parametrize(
+    ("settle", "outcome"),
+    [
+        (ConvertLead(lead_id=LEAD, owner_id="anna"), LeadConverted),
+        (DisqualifyLead(lead_id=LEAD, reason="spam"), LeadDisqualified),
+    ],
+)
+def test_a_lead_that_waits_in_a_pool_is_claimed_before_it_is_settled(
+    settle: Command, outcome: type[Event]
+) -> None:
+    done = scenario(LeadsApplication).given(POOL, pool_opened(admin_ids=("ben",)))
+    done.given(LEAD, lead_captured(), lead_pooled())
+    done.when(settle, by=ANNA).then_refused(LeadWaitsInPool, pool_id=POOL)
+    done.after(CLAIM, by=ANNA).when(settle, by=ANNA)
+    assert [type(fact.event) for fact in done.news] == [outcome, HoldingEnded]
+
+
+@pytest.mark.capability("LEA-11")
+def test_an_administrator_settles_what_waits_in_the_pool() -> None:
+    done = scenario(LeadsApplication).given(POOL, pool_opened(admin_ids=("ben",)))
+    for lead_id in (LEAD, "lead-2"):
+        done.given(lead_id, lead_captured(), lead_pooled())
+    done.when(DisqualifyLead(lead_id=LEAD, reason="spam"), by=BEN).then_kinds(LeadDisqualified)
+    convert = ConvertLead(lead_id="lead-2", owner_id="anna")
+    done.when(convert, by=BEN).then_kinds(LeadAssigned, LeadConverted)
+
+
+@pytest.mark.capability("LEA-10", "LEA-13", "LEA-14")
+def test_reassigning_passes_on_what_the_owner_planned() -> None:
+    done = held()
+    done.after(
+        PlanFollowUp(lead_id=LEAD, follow_up_id="plan-1", due_at=NOON + DAY, next_step="演示"),
+        PlanFollowUp(lead_id=LEAD, follow_up_id="plan-2", due_at=NOON + DAY, employee_id="cai"),
+        by=ANNA,
+    )
+    done.when(AssignLead(lead_id=LEAD, owner_id="ben"), at=NOON + 2 * DAY)
+    handed = [fact.event for fact in done.news if isinstance(fact.event, FollowUpPlanned)]
+    assert handed == [follow_up_planned(employee_id="ben", next_step="演示")]
+    rows = folded(FollowUpList, done.log.read(0, 100))
+    assert {key: row["employee_id"] for (key,), row in rows.items()} == {
+        "plan-1": "ben",
+        "plan-2": "cai",
+    }
 
 
 @pytest.mark.capability("LEA-11")

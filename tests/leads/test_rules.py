@@ -28,11 +28,13 @@ from shared.chassis.testing import NOON, Scenario, recorded, scenario
 from shared.events.leads import (
     AssignmentRule,
     AssignmentRulesConfigured,
+    ConversionReverted,
     DemandLevel,
     GradeThreshold,
     HoldingStarted,
     LeadAssigned,
     LeadPooled,
+    LeadReopened,
     LeadScored,
     PoolEntry,
     ScorePart,
@@ -49,7 +51,6 @@ from tests.leads.builders import (
     follow_up_recorded,
     lead_assigned,
     lead_captured,
-    lead_converted,
     lead_disqualified,
     lead_pooled,
     pool_opened,
@@ -127,6 +128,18 @@ def test_no_score_changes_before_the_moment_it_says(days: int, half_life: int, p
 
 
 @pytest.mark.capability("LEA-08")
+def test_a_score_that_is_due_is_laid_down_anew_though_nothing_changed() -> None:
+    talk = follow_up_recorded(attitude=Attitude.POSITIVE)
+    done = scenario(LeadsApplication).given(LEAD, lead_captured(), lead_assigned(), talk)
+    done.after(SCORE)
+    again = talk.model_copy(update={"follow_up_id": "talk-2", "at": NOON + 6 * DAY})
+    done.given(LEAD, again).when(SCORE, at=NOON + 6 * DAY).then_nothing()
+    [fact] = done.when(SCORE, at=NOON + 7 * DAY).then_kinds(LeadScored).news
+    assert isinstance(fact.event, LeadScored)
+    assert fact.event.rescore_at == NOON + 14 * DAY
+
+
+@pytest.mark.capability("LEA-08")
 def test_settled_leads_keep_their_last_score() -> None:
     done = scenario(LeadsApplication).given(LEAD, lead_captured(), lead_disqualified())
     done.when(SCORE).then_nothing()
@@ -141,7 +154,20 @@ def test_scoring_follows_what_is_learnt_and_what_fades() -> None:
     assert let_score_fade(recorded(fading, LEAD)) == [Later(NOON + DAY, SCORE, key=LEAD)]
     lasting = fading.model_copy(update={"rescore_at": None})
     assert let_score_fade(recorded(lasting, LEAD)) == [Cancel(LEAD)]
-    assert let_score_fade(recorded(lead_converted(), LEAD)) == [Cancel(LEAD)]
+
+
+@pytest.mark.capability("LEA-08")
+def test_a_lead_taken_up_again_goes_on_fading() -> None:
+    talk = follow_up_recorded(attitude=Attitude.POSITIVE)
+    done = scenario(LeadsApplication).given(LEAD, lead_captured(), lead_assigned(), talk)
+    due = done.after(SCORE).given(LEAD, lead_disqualified()).when(SCORE, at=NOON + 7 * DAY)
+    due.then_nothing()
+    assert not let_score_fade(recorded(lead_disqualified(), LEAD))
+    reopened = LeadReopened(owner_id="anna", reason="called back")
+    assert score_lead(recorded(reopened, LEAD)) == [SCORE]
+    done.given(LEAD, reopened).when(SCORE, at=NOON + 8 * DAY).then_kinds(LeadScored)
+    reverted = ConversionReverted(account_id="account-1", withdraws_account=True, reason="mistake")
+    assert score_lead(recorded(reverted, LEAD)) == [SCORE]
 
 
 @pytest.mark.capability("LEA-08")
@@ -296,7 +322,7 @@ def test_what_has_its_place_already_is_left_there(placed: LeadAssigned) -> None:
 def test_a_manager_assigns_by_hand_and_history_is_not_assigned_anew() -> None:
     done = scenario(LeadsApplication).given(LEAD, lead_captured())
     assign = AssignLead(lead_id=LEAD, owner_id="anna", unit_id="east")
-    done.when(assign).then(lead_assigned(unit_id="east"))
+    done.when(assign).then(lead_assigned(unit_id="east", at=NOON))
     done.when(assign).then_nothing()
     done.when(AssignLead(lead_id="lead-9", owner_id="anna")).then_refused(NotFound)
     captured = recorded(lead_captured(), LEAD)

@@ -131,6 +131,12 @@ def test_a_planned_follow_up_is_reminded_of_unless_it_is_done_or_dropped() -> No
     assert (later.at, later.key) == (due, "plan-1")
     assert isinstance(later.command, Notify)
     assert later.command.kind == "follow_up_overdue"
+    passed_on = planned.model_copy(update={"employee_id": "ben"})
+    (instead,) = remind_of_follow_up(recorded(passed_on, by="manager", version=2))
+    assert isinstance(instead, Later)
+    assert isinstance(instead.command, Notify)
+    assert (instead.key, instead.command.recipient_id) == (later.key, "ben")
+    assert instead.command.notification_id != later.command.notification_id
     done = FollowUpRecorded(
         at=NOON, follow_up_id="talk-1", plan_id="plan-1", employee_id=LI, method="phone"
     )

@@ -65,7 +65,7 @@ def later_life(lead_id: str, command: ImportLead, captured: LeadCaptured) -> Ite
             case AssignLead():
                 events = lead.assign(act, None, AssignmentMethod.IMPORTED)
             case QualifyLead():
-                events = lead.qualify(act)
+                events = lead.qualify(act, None)
             case DisqualifyLead():
                 events = lead.disqualify(act)
             case ConvertLead():

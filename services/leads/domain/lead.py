@@ -1,7 +1,6 @@
 """A lead's life: captured, pooled, owned, followed up, and settled one way or the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from services.leads.commands import (
     ReopenLead,
     RevertConversion,
     Statement,
+    UnlockLead,
     WarnOfRecycling,
 )
 from services.leads.domain.conversion import converted
@@ -39,11 +39,12 @@ from services.leads.domain.refusals import (
     LeadIsOpen,
     LeadIsProtected,
     LeadIsSettled,
+    LeadWaitsInPool,
     MoneyHasMoved,
     NotTheOwner,
     PreviousOwnerCoolsDown,
 )
-from shared.chassis.shapes import FieldViolation, Invalid, NotFound
+from shared.chassis.shapes import Actor, FieldViolation, Invalid, NotFound
 from shared.events.base import Event
 from shared.events.leads import (
     ConversionReverted,
@@ -162,8 +163,10 @@ class Lead(LeadState):
             and command.at < self.cool_down_until
         ):
             raise PreviousOwnerCoolsDown(self.cool_down_until)
-        claimed = LeadClaimed(pool_id=pool.id, owner_id=command.by.id, unit_id=unit_of(command.by))
-        return [claimed, *self.watch(pool, command.by.id, command.at)]
+        claimed = LeadClaimed(
+            pool_id=pool.id, owner_id=command.by.id, unit_id=unit_of(command.by), at=command.at
+        )
+        return self._watched([claimed], pool, command.at)
 
     def assign(
         self, command: AssignLead, home: Pool | None, method: AssignmentMethod
@@ -178,8 +181,14 @@ class Lead(LeadState):
             pool_id=self.pool_id,
             method=method,
             note=command.note,
+            at=command.at,
         )
-        return [assigned, *self.watch(home, command.owner_id, command.at)]
+        passed_on = [
+            plan.model_copy(update={"employee_id": command.owner_id})
+            for plan in self.plans.values()
+            if plan.employee_id == self.owner_id
+        ]
+        return self._watched([assigned, *passed_on], home, command.at)
 
     def release(self, command: ReleaseLead, pool: Pool) -> list[Event]:
         self._refuse_settled()
@@ -200,11 +209,16 @@ class Lead(LeadState):
             *self._drop_plans(RELEASED),
         ]
 
-    def watch(self, pool: Pool | None, owner_id: str, since: datetime) -> list[Event]:
-        """Start the clock after which the lead is recycled, if the pool's rules say so."""
-        if pool is None or self.locked:
-            return []
-        return pool.recycling(owner_id, since, self.protected_until)
+    def _watched(self, events: list[Event], home: Pool | None, at: datetime) -> list[Event]:
+        """Add when the lead is recycled, if its home's rules say so of what it becomes."""
+        after: LeadState = self
+        for event in events:
+            after = after.evolve(after, event) or after
+        exempt = after.locked or after.status not in RECYCLABLE
+        if home is None or after.owner_id is None or exempt:
+            return events
+        since = after.idle_since or at
+        return [*events, *home.recycling(after.owner_id, since, after.protected_until)]
 
     def warn_of_recycling(self, command: WarnOfRecycling) -> list[Event]:
         due = self._due_for_recycling(command.idle_since)
@@ -238,17 +252,8 @@ class Lead(LeadState):
         self._refuse_settled()
         return [] if self.locked else [LeadLocked(reason=command.reason)]
 
-    def unlock(self, home: Pool | None) -> list[Event]:
-        if not self.locked:
-            return []
-        unlocked = replace(self, locked=False)
-        since = self.idle_since
-        watched = (
-            unlocked.watch(home, self.owner_id, since)
-            if self.owner_id and since and self.status in RECYCLABLE
-            else []
-        )
-        return [LeadUnlocked(), *watched]
+    def unlock(self, command: UnlockLead, home: Pool | None) -> list[Event]:
+        return self._watched([LeadUnlocked()], home, command.at) if self.locked else []
 
     # Being in touch.
 
@@ -278,10 +283,9 @@ class Lead(LeadState):
         if (step := command.next) is not None:
             planned = PlanFollowUp(lead_id=command.lead_id, **dict(step)).issued(command.envelope)
             events += self._plan(planned, step.follow_up_id or command.new_id("next"), follow_up_id)
-        since = max(command.at, self.idle_since or command.at)
-        if self.status is not LeadStatus.NURTURING and since != self.idle_since:
-            events += self.watch(home, self.owner_id, since)
-        return events
+        if self.idle_since is not None and command.at <= self.idle_since:
+            return events
+        return self._watched(events, home, command.at)
 
     def plan_follow_up(self, command: PlanFollowUp) -> list[Event]:
         self._refuse_settled()
@@ -314,29 +318,31 @@ class Lead(LeadState):
 
     # Being judged.
 
-    def score(self, scored: LeadScored) -> list[Event]:
+    def score(self, scored: LeadScored, at: datetime) -> list[Event]:
         before = self.scored
-        if before is not None and (before.score, before.grade, before.parts) == (
+        if before is None or (before.score, before.grade, before.parts) != (
             scored.score,
             scored.grade,
             scored.parts,
         ):
-            return []
-        return [scored]
+            return [scored]
+        awaited = before.rescore_at is not None and at < before.rescore_at
+        return [] if awaited or scored.rescore_at is None else [scored]
 
-    def qualify(self, command: QualifyLead) -> list[Event]:
+    def qualify(self, command: QualifyLead, home: Pool | None) -> list[Event]:
         self._refuse_settled()
         if self.status is LeadStatus.QUALIFIED:
             return []
         if self.owner_id is None:
             raise LeadHasNoOwner
-        return [
-            LeadQualified(
-                owner_id=self.owner_id,
-                score=self.scored.score if self.scored else None,
-                note=command.note,
-            )
-        ]
+        qualified = LeadQualified(
+            owner_id=self.owner_id,
+            score=self.scored.score if self.scored else None,
+            note=command.note,
+        )
+        if self.status is not LeadStatus.NURTURING:
+            return [qualified]
+        return self._watched([qualified], home, command.at)
 
     def nurture(self, command: NurtureLead) -> list[Event]:
         self._refuse_settled()
@@ -355,10 +361,11 @@ class Lead(LeadState):
             )
         ]
 
-    def disqualify(self, command: DisqualifyLead) -> list[Event]:
+    def disqualify(self, command: DisqualifyLead, pool: Pool | None = None) -> list[Event]:
         if self.status is LeadStatus.DISQUALIFIED:
             return []
         self._refuse_settled()
+        _refuse_unclaimed(pool, command.by)
         return [
             LeadDisqualified(owner_id=self.owner_id, reason=command.reason, note=command.note),
             *self._drop_plans(DISQUALIFIED),
@@ -377,17 +384,21 @@ class Lead(LeadState):
                 *self.enter(pool, PoolEntry.REOPENED, command.at),
                 *self._drop_plans(RELEASED),
             ]
-        return [reopened, *(self.watch(home, owner_id, command.at) if owner_id else [])]
+        return self._watched([reopened], home, command.at)
 
     # Becoming a customer.
 
     def convert(
-        self, command: ConvertLead, contact_account_ids: Sequence[str] | None = None
+        self,
+        command: ConvertLead,
+        contact_account_ids: Sequence[str] | None = None,
+        pool: Pool | None = None,
     ) -> list[Event]:
         """Convert; `contact_account_ids` are the accounts an existing contact acts for."""
         if self.conversion is not None and _same_conversion(self.conversion, command):
             return []
         self._refuse_settled()
+        _refuse_unclaimed(pool, command.by)
         owner_id = self.owner_id or command.owner_id
         if owner_id is None:
             raise LeadHasNoOwner
@@ -395,7 +406,10 @@ class Lead(LeadState):
         if self.owner_id is None:
             taken.append(
                 LeadAssigned(
-                    owner_id=owner_id, pool_id=self.pool_id, method=AssignmentMethod.MANUAL
+                    owner_id=owner_id,
+                    pool_id=self.pool_id,
+                    method=AssignmentMethod.MANUAL,
+                    at=command.at,
                 )
             )
         return [
@@ -425,9 +439,7 @@ class Lead(LeadState):
             follow_up_ids=tuple(done.follow_up_id for done in self.follow_ups),
             reason=command.reason,
         )
-        if self.owner_id is None or self.status_before not in RECYCLABLE:
-            return [reverted]
-        return [reverted, *self.watch(home, self.owner_id, command.at)]
+        return self._watched([reverted], home, command.at)
 
     # What it refuses.
 
@@ -450,6 +462,12 @@ class Lead(LeadState):
         ):
             return None
         return due
+
+
+def _refuse_unclaimed(pool: Pool | None, actor: Actor) -> None:
+    """Refuse to settle what waits in a pool past the pool's rules for claiming it."""
+    if pool is not None and not pool.is_admin(actor):
+        raise LeadWaitsInPool(pool.id)
 
 
 def _statement(command: Statement) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class LeadState:
     protected_until: datetime | None = None
     locked: bool = False
     idle_since: datetime | None = None
+    """The last follow-up, or since when the owner has it; nothing when taken up again since."""
     recycling: RecycleScheduled | None = None
     warned: bool = False
     follow_ups: tuple[CarriedFollowUp, ...] = ()
@@ -133,9 +134,9 @@ class LeadState:
             case LeadScored():
                 return replace(state, scored=event)
             case LeadAssigned():
-                return state._owned_by(event.owner_id, event.unit_id, event.pool_id)
+                return state._owned_by(event)
             case LeadClaimed():
-                return state._owned_by(event.owner_id, event.unit_id, event.pool_id)
+                return state._owned_by(event)
             case LeadPooled():
                 return replace(
                     state._in_pool(event.pool_id, event.previous_owner_id, None),
@@ -166,13 +167,17 @@ class LeadState:
             case FollowUpCancelled():
                 return replace(state, plans=state._plans_without(event.follow_up_id))
             case LeadQualified():
-                return replace(state, status=LeadStatus.QUALIFIED)
+                nurtured = state.status is LeadStatus.NURTURING
+                idle_since = None if nurtured else state.idle_since
+                return replace(state, status=LeadStatus.QUALIFIED, idle_since=idle_since)
             case LeadNurtured():
                 return replace(state, status=LeadStatus.NURTURING, recycling=None)
             case LeadDisqualified():
                 return replace(state, status=LeadStatus.DISQUALIFIED, pool_id=None, recycling=None)
             case LeadReopened():
-                return replace(state, status=state._open_status(), owner_id=event.owner_id)
+                return replace(
+                    state, status=state._open_status(), owner_id=event.owner_id, idle_since=None
+                )
             case LeadConverted():
                 return replace(
                     state,
@@ -183,19 +188,19 @@ class LeadState:
                     recycling=None,
                 )
             case ConversionReverted():
-                return replace(state, status=state.status_before, conversion=None)
+                return replace(state, status=state.status_before, conversion=None, idle_since=None)
         return state
 
-    def _owned_by(self, owner_id: str, unit_id: str | None, pool_id: str | None) -> Self:
+    def _owned_by(self, event: LeadAssigned | LeadClaimed) -> Self:
         return replace(
             self,
             status=LeadStatus.ASSIGNED if self.status is LeadStatus.NEW else self.status,
-            owner_id=owner_id,
-            unit_id=unit_id or self.unit_id,
+            owner_id=event.owner_id,
+            unit_id=event.unit_id or self.unit_id,
             pool_id=None,
-            home_pool_id=pool_id or self.home_pool_id,
+            home_pool_id=event.pool_id or self.home_pool_id,
             recycling=None,
-            idle_since=None,
+            idle_since=event.at,
         )
 
     def _in_pool(
@@ -220,6 +225,7 @@ class LeadState:
         return replace(
             self,
             status=LeadStatus.WORKING if self.status is LeadStatus.ASSIGNED else self.status,
+            idle_since=max(event.at, self.idle_since or event.at),
             follow_ups=(*self.follow_ups, carried),
             plans=self._plans_without(event.plan_id),
         )

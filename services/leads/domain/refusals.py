@@ -18,6 +18,7 @@ __all__ = [
     "LeadIsOpen",
     "LeadIsProtected",
     "LeadIsSettled",
+    "LeadWaitsInPool",
     "MoneyHasMoved",
     "NoPoolToReturnTo",
     "NotTheOwner",
@@ -77,6 +78,13 @@ class PreviousOwnerCoolsDown(BrokenRule):
             f"you had the lead last and may claim it again from {until.isoformat()}",
             until=until.isoformat(),
         )
+
+
+class LeadWaitsInPool(BrokenRule):
+    """Whoever settles a lead claims it first, unless they administer its pool."""
+
+    def __init__(self, pool_id: str) -> None:
+        super().__init__(f"the lead waits in {pool_id}; claim it first", pool_id=pool_id)
 
 
 class NotTheOwner(BrokenRule):

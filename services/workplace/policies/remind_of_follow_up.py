@@ -14,7 +14,7 @@ __all__ = ["remind_of_follow_up"]
 def remind_of_follow_up(
     recorded: Recorded[FollowUpPlanned | FollowUpRecorded | FollowUpCancelled],
 ) -> Sequence[Reaction]:
-    """Whenever a follow-up is planned, remind its planner when it falls due undone."""
+    """Whenever a follow-up is planned, remind whoever is to do it when it falls due undone."""
     match recorded.event:
         case FollowUpPlanned() as planned:
             return remind(
@@ -23,7 +23,7 @@ def remind_of_follow_up(
                 planned.due_at,
                 planned.follow_up_id,
                 "follow_up_overdue",
-                "A follow-up you planned is due and not done",
+                "A planned follow-up is due and not done",
                 about=("lead", recorded.stream_id),
                 follow_up_id=planned.follow_up_id,
                 due_at=planned.due_at.isoformat(),
