@@ -117,6 +117,7 @@ class PipelineApplication(Application):
                 work, "opportunity", command.source, command.external_id, opportunity_id
             )
             process = _process(work, command.process_id)
+            process.must_be_for(command.unit_id, command.product_ids or ())
             work.record(opportunity_id, Opportunity.open(command, process))
             return opportunity_id
 
@@ -194,6 +195,9 @@ class PipelineApplication(Application):
             deal = work.load(Opportunity, command.opportunity_id)
             stands_in, _ = _versions(work, deal)
             work.record(command.opportunity_id, deal.reopen(command, stands_in))
+            if quote_id := work.holder("accepted_quote", command.opportunity_id):
+                work.record(quote_id, work.load(Quote, quote_id).lapse(deal))
+                work.release("accepted_quote", command.opportunity_id)
             return command.opportunity_id
 
         return self.commit(command, decide)

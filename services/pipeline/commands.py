@@ -94,7 +94,9 @@ class DefineSalesProcess(Command, http="POST /v1/sales-processes"):
     name: Name
     stages: Annotated[tuple[StageWish, ...], Field(min_length=1, max_length=50)]
     unit_ids: Annotated[tuple[UnitId, ...], Field(max_length=100)] = ()
+    """Teams that use it; everybody when left out."""
     product_ids: Annotated[tuple[ProductId, ...], Field(max_length=100)] = ()
+    """Products it is for; all when left out."""
 
 
 class ProductDescription(Command):
@@ -301,19 +303,22 @@ class LoseOpportunity(Command, http="POST /v1/opportunities/{opportunity_id}:los
 
 
 class ReopenOpportunity(Command, http="POST /v1/opportunities/{opportunity_id}:reopen"):
-    """Take up a won or lost deal again; what was keeps standing in its history."""
+    """Take up a won or lost deal again: its accepted quote lapses, its history keeps standing."""
 
     opportunity_id: OpportunityId
     reason: Label
     to_stage: Slug | None = None
-    """The stage it left when left out."""
+    """Where a move may lead from the stage it left; that stage itself when left out."""
+    confirmed: Annotated[tuple[Line, ...], Some] = ()
+    """Points of the new stage's checklist that are met."""
     note: Text | None = None
 
 
 class WithdrawOpportunity(Command):
-    """Take from the books a deal whose conversion was reverted."""
+    """Take from the books the deal that a reverted conversion had opened."""
 
     opportunity_id: OpportunityId
+    lead_id: LeadId
     reason: Label
 
 

@@ -287,6 +287,8 @@ class OpportunityReopened(
     """When it will have stood there for one and a half times the days expected."""
     probability: Probability
     forecast: ForecastCategory
+    confirmed: tuple[str, ...] = ()
+    """Points of the new stage's checklist confirmed on entry."""
     reason: Label
     note: Personal[str] = None
 
@@ -367,6 +369,7 @@ class QuoteExpired(QuoteFact, topic="pipeline.QuoteExpired.v1"):
 
 
 class QuoteSuperseded(QuoteFact, topic="pipeline.QuoteSuperseded.v1"):
-    """The offer lapsed because another quote of the same opportunity took its place."""
+    """The offer lapsed: another quote took its place, or the deal it had settled was reopened."""
 
-    by_quote_id: QuoteId
+    by_quote_id: QuoteId | None = None
+    """The quote that took its place, when there was one."""

@@ -28,7 +28,7 @@ from services.pipeline.domain.opportunity import (
     StageAsksForMore,
     TheCustomerStays,
 )
-from services.pipeline.domain.process import BUILT_IN, StageIsNotInTheProcess
+from services.pipeline.domain.process import BUILT_IN, ProcessIsForOthers, StageIsNotInTheProcess
 from services.pipeline.domain.product import ProductIsRetired
 from services.pipeline.policies.note_stall import note_stall
 from services.pipeline.policies.open_converted_opportunity import open_converted_opportunity
@@ -102,6 +102,32 @@ def test_a_deal_needs_a_known_process_and_products_on_offer() -> None:
     given.when(OpenOpportunity(name="A", product_ids=("old",))).then_refused(
         ProductIsRetired, product_id="old"
     )
+
+
+@pytest.mark.capability("PIP-01")
+def test_a_process_for_some_teams_or_products_takes_no_deals_of_others() -> None:
+    first = (StageWish(stage="first", name="First", probability=10),)
+    given = (
+        scenario(PipelineApplication)
+        .given(PRODUCT, product_defined())
+        .given("other", product_defined())
+        .after(
+            DefineSalesProcess(process_id="north", name="N", stages=first, unit_ids=("north",)),
+            DefineSalesProcess(process_id="pumps", name="P", stages=first, product_ids=(PRODUCT,)),
+        )
+    )
+    given.when(OpenOpportunity(name="A", process_id="north", unit_id="south")).then_refused(
+        ProcessIsForOthers, unit_ids=["north"]
+    )
+    given.when(OpenOpportunity(name="A", process_id="pumps", product_ids=("other",))).then_refused(
+        ProcessIsForOthers, product_ids=[PRODUCT]
+    )
+    for fitting in (
+        OpenOpportunity(name="A", process_id="north", unit_id="north"),
+        OpenOpportunity(name="A", process_id="pumps", product_ids=("other", PRODUCT)),
+        OpenOpportunity(name="A", process_id="pumps"),
+    ):
+        given.when(fitting).then_kinds(OpportunityOpened)
 
 
 def test_a_deal_is_entered_once() -> None:
@@ -266,6 +292,22 @@ def test_a_stage_the_new_version_dropped_is_left_by_the_rules_of_the_old() -> No
     given.when(MoveOpportunity(opportunity_id=DEAL, to_stage="proposal")).then_kinds(StageMoved)
 
 
+@pytest.mark.capability("PIP-01")
+def test_a_deal_whose_way_on_is_gone_enters_the_new_versions_first_stage() -> None:
+    stages = (
+        StageWish(stage="intake", name="I", probability=5, required_fields=("amount",)),
+        StageWish(stage="bid", name="B", probability=60),
+    )
+    given = with_a_deal().after(DefineSalesProcess(process_id="standard", name="S", stages=stages))
+    given.when(MoveOpportunity(opportunity_id=DEAL, to_stage="bid")).then_refused(
+        MoveIsNotAllowed, allowed=["intake"]
+    )
+    into = MoveOpportunity(opportunity_id=DEAL, to_stage="intake")
+    given.when(into).then_refused(StageAsksForMore, missing_fields=["amount"])
+    given.after(ChangeOpportunity(opportunity_id=DEAL, amount=Money.of(1, "CNY")))
+    given.when(into).then_kinds(StageMoved)
+
+
 def test_nothing_happens_to_a_deal_before_it_entered_its_stage() -> None:
     earlier = NOON - timedelta(days=1)
     given = with_a_deal()
@@ -291,6 +333,37 @@ def test_winning_says_how_much_and_how_long_it_took() -> None:
         )
     )
     given.when(win, at=LATER).then_nothing()
+
+
+@pytest.mark.capability("PIP-02", "PIP-08")
+def test_what_a_deal_was_won_for_stays_whatever_is_changed_later() -> None:
+    given = with_a_deal(amount=Money.of(100_000, "CNY")).after(
+        WinOpportunity(opportunity_id=DEAL, amount=Money.of(90_000, "CNY"))
+    )
+    given.when(ChangeOpportunity(opportunity_id=DEAL, next_step="kick-off")).then(
+        OpportunityChanged(
+            account_id=ACCOUNT,
+            owner_id="lin",
+            name="五十台打印机",
+            amount=Money.of(90_000, "CNY"),
+            next_step="kick-off",
+            changed=("next_step",),
+        )
+    )
+    given.after(ReopenOpportunity(opportunity_id=DEAL, reason="customer is back"))
+    given.when(LoseOpportunity(opportunity_id=DEAL, reason="price")).then(
+        opportunity_lost(amount=Money.of(90_000, "CNY"))
+    )
+
+
+@pytest.mark.capability("PIP-08")
+@pytest.mark.parametrize("end", [opportunity_won(), opportunity_lost()])
+def test_the_amount_of_a_closed_deal_is_changed_once_it_is_reopened(end: Any) -> None:
+    given = with_a_deal(end)
+    dearer = ChangeOpportunity(opportunity_id=DEAL, amount=Money.of(1, "CNY"))
+    given.when(dearer).then_refused(OpportunityIsClosed)
+    given.after(ReopenOpportunity(opportunity_id=DEAL, reason="customer is back"))
+    given.when(dearer).then_kinds(OpportunityChanged)
 
 
 @pytest.mark.capability("PIP-08")
@@ -327,6 +400,51 @@ def test_a_closed_deal_is_reopened_before_anything_else_happens(end: Any) -> Non
     given.when(MoveOpportunity(opportunity_id=DEAL, to_stage="needs"), at=LATER).then_kinds(
         StageMoved
     )
+
+
+@pytest.mark.capability("PIP-01", "PIP-03")
+def test_a_deal_reopens_where_it_stood_or_where_it_may_move_from_there() -> None:
+    given = scenario(PipelineApplication).after(
+        DefineSalesProcess(
+            process_id="strict",
+            name="Strict",
+            stages=(
+                StageWish(stage="first", name="First", probability=10),
+                StageWish(
+                    stage="second",
+                    name="Second",
+                    probability=50,
+                    required_fields=("amount",),
+                    checklist=("budget confirmed",),
+                ),
+                StageWish(stage="third", name="Third", probability=90),
+            ),
+        ),
+        OpenOpportunity(opportunity_id=DEAL, name="A", process_id="strict"),
+        LoseOpportunity(opportunity_id=DEAL, reason="price"),
+    )
+    back = ReopenOpportunity(opportunity_id=DEAL, reason="customer is back", to_stage="third")
+    given.when(back, at=LATER).then_refused(
+        MoveIsNotAllowed, from_stage="first", allowed=["second"]
+    )
+    to_second = back.model_copy(update={"to_stage": "second"})
+    given.when(to_second, at=LATER).then_refused(
+        StageAsksForMore, missing_fields=["amount"], unconfirmed=["budget confirmed"]
+    )
+    given.after(
+        ReopenOpportunity(opportunity_id=DEAL, reason="customer is back"),
+        ChangeOpportunity(opportunity_id=DEAL, amount=Money.of(1, "CNY")),
+        LoseOpportunity(opportunity_id=DEAL, reason="price"),
+        at=LATER,
+    )
+    done = given.when(
+        to_second.model_copy(update={"confirmed": ("budget confirmed", "noise")}),
+        at=LATER + timedelta(days=1),
+    )
+    done.then_kinds(OpportunityReopened)
+    (reopened,) = (fact.event for fact in done.news)
+    assert isinstance(reopened, OpportunityReopened)
+    assert (reopened.to_stage, reopened.confirmed) == ("second", ("budget confirmed",))
 
 
 def test_won_is_not_lost_and_lost_is_not_won() -> None:
@@ -438,11 +556,25 @@ def test_a_conversion_into_an_unknown_process_uses_the_standard_one() -> None:
 def test_a_reverted_conversion_withdraws_the_deal_it_opened() -> None:
     (command,) = withdraw_reverted_opportunity(recorded(conversion_reverted(), LEAD))
     assert isinstance(command, WithdrawOpportunity)
-    given = with_a_deal()
+    given = with_a_deal(lead_id=LEAD)
     given.when(command).then(
-        OpportunityWithdrawn(account_id=ACCOUNT, owner_id="lin", reason="wrong company")
+        OpportunityWithdrawn(
+            account_id=ACCOUNT, lead_id=LEAD, owner_id="lin", reason="wrong company"
+        )
     )
     given.when(command).then_nothing()
     scenario(PipelineApplication).when(command).then_nothing()
     without = recorded(conversion_reverted(opportunity_id=None), LEAD)
     assert withdraw_reverted_opportunity(without) == []
+
+
+@pytest.mark.capability("LEA-16")
+@pytest.mark.parametrize("lead_id", [None, "lead-of-another"])
+def test_a_reverted_conversion_leaves_a_deal_it_did_not_open(lead_id: str | None) -> None:
+    (opening,) = open_converted_opportunity(recorded(lead_converted(), LEAD))
+    (withdrawing,) = withdraw_reverted_opportunity(recorded(conversion_reverted(), LEAD))
+    assert isinstance(opening, OpenConvertedOpportunity)
+    assert isinstance(withdrawing, WithdrawOpportunity)
+    given = with_a_deal(lead_id=lead_id)
+    given.when(opening).then_refused(Taken)
+    given.when(withdrawing).then_nothing()

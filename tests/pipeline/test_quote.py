@@ -12,6 +12,7 @@ from services.pipeline.commands import (
     LoseOpportunity,
     QuoteLine,
     RejectQuote,
+    ReopenOpportunity,
     ReviseQuote,
     SendQuote,
     WinOpportunity,
@@ -32,6 +33,7 @@ from services.pipeline.policies.expire_quote import expire_quote
 from shared.chassis.shapes import Cancel, Command, Invalid, Later, NotFound, Taken
 from shared.chassis.testing import NOON, Scenario, recorded, scenario
 from shared.events.pipeline import (
+    OpportunityReopened,
     OpportunityWon,
     ProductRetired,
     QuoteAccepted,
@@ -322,6 +324,52 @@ def test_a_deal_is_won_with_the_accepted_quote_and_its_total() -> None:
     assert isinstance(won, OpportunityWon)
     assert (won.quote_id, won.amount) == (QUOTE, Money.of("100.00", "CNY"))
     given.when(ACCEPT).then_nothing()
+
+
+@pytest.mark.capability("PIP-08")
+@pytest.mark.parametrize(
+    "end",
+    [
+        WinOpportunity(opportunity_id=DEAL, amount=Money.of(90, "CNY")),
+        LoseOpportunity(opportunity_id=DEAL, reason="price"),
+    ],
+)
+def test_a_reopened_deal_is_quoted_anew_and_its_accepted_quote_lapses(end: Command) -> None:
+    given = offered(SEND, ACCEPT, end)
+    given.when(ReopenOpportunity(opportunity_id=DEAL, reason="customer wants more")).then_kinds(
+        OpportunityReopened, QuoteSuperseded
+    )
+    lapsed = given.news[-1]
+    assert (lapsed.stream_id, lapsed.event) == (
+        QUOTE,
+        QuoteSuperseded(opportunity_id=DEAL, account_id=ACCOUNT, owner_id="lin", revision=1),
+    )
+    for wish in (REVISE, SEND, ACCEPT, REJECT):
+        given.when(wish).then_refused(QuoteIsSettled, status="superseded")
+    given.when(draft_quote(quote_id="new", number="Q-2", lines=(installation(),))).then_kinds(
+        QuoteDrafted
+    )
+    given.after(SendQuote(quote_id="new"))
+    given.when(AcceptQuote(quote_id="new")).then_kinds(QuoteAccepted)
+    given.when(WinOpportunity(opportunity_id=DEAL)).then_kinds(OpportunityWon)
+    (won,) = (fact.event for fact in given.news)
+    assert isinstance(won, OpportunityWon)
+    assert won.quote_id == "new"
+
+
+@pytest.mark.capability("PIP-08")
+def test_a_deal_won_again_without_a_new_quote_is_won_for_its_own_amount() -> None:
+    given = offered(
+        SEND,
+        ACCEPT,
+        WinOpportunity(opportunity_id=DEAL, amount=Money.of(90, "CNY")),
+        ReopenOpportunity(opportunity_id=DEAL, reason="customer hesitates"),
+    )
+    tomorrow = NOON + timedelta(days=1)
+    given.when(WinOpportunity(opportunity_id=DEAL), at=tomorrow).then_kinds(OpportunityWon)
+    (won,) = (fact.event for fact in given.news)
+    assert isinstance(won, OpportunityWon)
+    assert (won.quote_id, won.amount) == (None, Money.of(90, "CNY"))
 
 
 def test_quotes_stay_few() -> None:

@@ -160,6 +160,31 @@ def test_a_reopened_deal_forgets_its_end_but_not_its_steps(desk: Desk) -> None:
     assert [step.to_stage for step in steps] == ["qualification", "lost", "qualification"]
 
 
+@pytest.mark.capability("PIP-02", "PIP-08")
+def test_the_list_shows_what_a_deal_was_won_for_after_it_is_changed(desk: Desk) -> None:
+    desk.do(
+        OpenOpportunity(opportunity_id=DEAL, name="A", amount=Money.of(100_000, "CNY")),
+        WinOpportunity(opportunity_id=DEAL, amount=Money.of(90_000, "CNY")),
+        ChangeOpportunity(opportunity_id=DEAL, next_step="kick-off"),
+    )
+    deal = desk.ask(GetOpportunity(opportunity_id=DEAL))
+    assert (deal.status, deal.amount, deal.next_step) == ("won", Decimal(90_000), "kick-off")
+
+
+@pytest.mark.capability("PIP-06", "PIP-08")
+def test_the_quote_of_a_reopened_deal_is_shown_as_superseded_by_none(desk: Desk) -> None:
+    desk.do(
+        OpenOpportunity(opportunity_id=DEAL, name="A"),
+        DraftQuote(opportunity_id=DEAL, quote_id=QUOTE, currency="CNY", lines=(installation(),)),
+        SendQuote(quote_id=QUOTE),
+        AcceptQuote(quote_id=QUOTE),
+        WinOpportunity(opportunity_id=DEAL),
+        ReopenOpportunity(opportunity_id=DEAL, reason="customer wants more"),
+    )
+    quote = desk.ask(GetQuote(quote_id=QUOTE))
+    assert (quote.status, quote.superseded_by_id) == ("superseded", None)
+
+
 @pytest.mark.capability("PIP-06")
 def test_a_revised_quote_shows_its_latest_version(desk: Desk) -> None:
     desk.do(

@@ -171,6 +171,8 @@ class Opportunity:
         changed = [name for name in _FIELDS if after[name] != self.description[name]]
         if account_id != self.account_id:
             changed.append("account_id")
+        if "amount" in changed:
+            self.must_be_open()
         if not changed:
             return []
         return [
@@ -196,22 +198,17 @@ class Opportunity:
     def move(
         self, command: MoveOpportunity, stands_in: ProcessVersion, latest: ProcessVersion
     ) -> list[Event]:
-        """Move by the latest version's rules; a stage it dropped is left by those of its own."""
+        """Move by the latest version's rules; a stage it dropped is left by those of its own.
+
+        When the latest has none of the stages these lead to, its first one is the way on.
+        """
         self.must_be_open()
         if command.to_stage == self.stage:
             return []
-        rules = latest if latest.has(self.stage) else stands_in
         to_stage = latest.stage(command.to_stage)
-        allowed = rules.moves_from(self.stage)
-        if to_stage.stage not in allowed:
-            raise MoveIsNotAllowed(
-                f"From {self.stage} a deal goes to {', '.join(allowed) or 'no other stage'}, "
-                f"not to {to_stage.stage}.",
-                from_stage=self.stage,
-                to_stage=to_stage.stage,
-                allowed=list(allowed),
-            )
-        self._must_meet(to_stage, command.confirmed)
+        rules = latest if latest.has(self.stage) else stands_in
+        allowed = tuple(slug for slug in rules.moves_from(self.stage) if latest.has(slug))
+        self._must_reach(to_stage, allowed or (latest.first.stage,), command.confirmed)
         return [
             StageMoved(
                 **self._who(),
@@ -275,6 +272,8 @@ class Opportunity:
             raise OpportunityIsOpen
         self._days_in_stage(command.at)
         stage = stands_in.stage(command.to_stage or self.stage)
+        if stage.stage != self.stage:
+            self._must_reach(stage, stands_in.moves_from(self.stage), command.confirmed)
         return [
             OpportunityReopened(
                 **self._who(),
@@ -283,13 +282,14 @@ class Opportunity:
                 stalls_at=stands_in.stalls_at(stage, command.at),
                 probability=stage.probability,
                 forecast=stage.forecast,
+                confirmed=tuple(p for p in stage.checklist if p in command.confirmed),
                 reason=command.reason,
                 note=command.note,
             )
         ]
 
     def withdraw(self, command: WithdrawOpportunity) -> list[Event]:
-        if self.status is OpportunityStatus.WITHDRAWN:
+        if self.status is OpportunityStatus.WITHDRAWN or self.lead_id != command.lead_id:
             return []
         return [OpportunityWithdrawn(**self._who(), reason=command.reason)]
 
@@ -302,7 +302,17 @@ class Opportunity:
         if self.status is OpportunityStatus.WITHDRAWN:
             raise OpportunityIsWithdrawn
 
-    def _must_meet(self, stage: Stage, confirmed: tuple[str, ...]) -> None:
+    def _must_reach(
+        self, stage: Stage, allowed: tuple[str, ...], confirmed: tuple[str, ...]
+    ) -> None:
+        if stage.stage not in allowed:
+            raise MoveIsNotAllowed(
+                f"From {self.stage} a deal goes to {', '.join(allowed) or 'no other stage'}, "
+                f"not to {stage.stage}.",
+                from_stage=self.stage,
+                to_stage=stage.stage,
+                allowed=list(allowed),
+            )
         known = {**self.description, **self._who()}
         missing = [name for name in stage.required_fields if not known.get(name)]
         unconfirmed = [point for point in stage.checklist if point not in confirmed]
@@ -390,7 +400,8 @@ def _after(deal: Opportunity, event: Event) -> Opportunity:
         case OpportunityStalled():
             return replace(deal, stalled=True)
         case OpportunityWon():
-            return replace(deal, status=OpportunityStatus.WON)
+            description = {**deal.description, "amount": event.amount}
+            return replace(deal, status=OpportunityStatus.WON, description=description)
         case OpportunityLost():
             return replace(deal, status=OpportunityStatus.LOST)
         case OpportunityWithdrawn():

@@ -15,7 +15,14 @@ from shared.events.pipeline import (
     Stage,
 )
 
-__all__ = ["BUILT_IN", "STANDARD", "ProcessVersion", "SalesProcess", "StageIsNotInTheProcess"]
+__all__ = [
+    "BUILT_IN",
+    "STANDARD",
+    "ProcessIsForOthers",
+    "ProcessVersion",
+    "SalesProcess",
+    "StageIsNotInTheProcess",
+]
 
 STANDARD = "standard"
 _STALLS_AFTER = timedelta(days=1.5)
@@ -64,6 +71,10 @@ class StageIsNotInTheProcess(BrokenRule):
     sentence = "The sales process has no such stage."
 
 
+class ProcessIsForOthers(BrokenRule):
+    sentence = "The sales process is for other teams or other products."
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProcessVersion:
     """One version of a process, as deals follow it."""
@@ -95,6 +106,14 @@ class ProcessVersion:
             stage=slug,
             stages=[stage.stage for stage in self.definition.stages],
         )
+
+    def must_be_for(self, unit_id: str | None, product_ids: tuple[str, ...]) -> None:
+        """Refuse a deal of none of its teams, or about none of its products."""
+        units, products = self.definition.unit_ids, self.definition.product_ids
+        if units and unit_id is not None and unit_id not in units:
+            raise ProcessIsForOthers(unit_ids=list(units))
+        if products and product_ids and not {*products} & {*product_ids}:
+            raise ProcessIsForOthers(product_ids=list(products))
 
     def moves_from(self, slug: str) -> tuple[str, ...]:
         stages = self.definition.stages

@@ -175,6 +175,12 @@ class Quote:
             return []
         return [QuoteSuperseded(**self._about(deal), by_quote_id=by_quote_id)]
 
+    def lapse(self, deal: Opportunity) -> list[Event]:
+        """Let the accepted quote of a deal that is taken up again count no more."""
+        if self.status is not QuoteStatus.ACCEPTED:
+            return []
+        return [QuoteSuperseded(**self._about(deal))]
+
     def _must_be_sent(self) -> None:
         if self.status is QuoteStatus.EXPIRED:
             raise QuoteHasExpired

@@ -14,4 +14,10 @@ def withdraw_reverted_opportunity(recorded: Recorded[ConversionReverted]) -> lis
     opportunity_id = recorded.event.opportunity_id
     if opportunity_id is None:
         return []
-    return [WithdrawOpportunity(opportunity_id=opportunity_id, reason=recorded.event.reason)]
+    return [
+        WithdrawOpportunity(
+            opportunity_id=opportunity_id,
+            lead_id=recorded.stream_id,
+            reason=recorded.event.reason,
+        )
+    ]

@@ -202,6 +202,7 @@ class QuoteView(View):
     reason: str | None
     note: str | None
     superseded_by_id: str | None
+    """None when it lapsed because the deal was reopened."""
 
 
 class GetQuote(Query, http="GET /v1/quotes/{quote_id}"):
