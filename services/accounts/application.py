@@ -167,7 +167,10 @@ class AccountsApplication(Application):
     def withdraw_conversion(self, command: WithdrawConversion) -> Answer:
         def decide(work: Work) -> str:
             if command.withdraws_account and (account := work.find(Account, command.account_id)):
-                work.record(command.account_id, account.withdraw(command))
+                events = account.withdraw(command)
+                work.record(command.account_id, events)
+                if events and (number := account.profile["number"]) is not None:
+                    work.release("account_number", number)
             contact_id = command.contact_id if command.withdraws_contact else None
             if contact_id and (contact := work.find(Contact, contact_id)):
                 work.record(contact_id, contact.withdraw(command))

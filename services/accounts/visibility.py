@@ -5,7 +5,8 @@ from services.accounts.projections.account_team import account_team
 from services.accounts.projections.activity_list import activity_list
 from services.accounts.projections.contact_links import contact_links
 from services.accounts.projections.contact_list import contact_list
-from shared.chassis.shapes.guard import Guard, Via
+from shared.chassis.shapes.guard import Guard, Team, Via
+from shared.events.accounts import TeamAccess
 
 __all__ = ["GUARDS"]
 
@@ -16,7 +17,11 @@ GUARDS = (
         table=account_list,
         record="account",
         owners=("owner_id",),
-        team=(account_team.c.account_id, account_team.c.employee_id),
+        team=Team(
+            account_team.c.account_id,
+            account_team.c.employee_id,
+            writes=(account_team.c.access, TeamAccess.WRITE.value),
+        ),
     ),
     Guard(table=account_team, record="team_member", via=(_WITH_ACCOUNT,)),
     Guard(

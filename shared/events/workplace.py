@@ -124,7 +124,7 @@ class EmployeeProfileChanged(EmployeeProfileFact, topic="workplace.EmployeeProfi
 
 
 class MoveScheduled(EmployeeFact, topic="workplace.MoveScheduled.v1"):
-    """The employee will get another unit, position or manager."""
+    """The employee will get another unit, position or manager; what is not named stays as it is."""
 
     unit_id: UnitId | None = None
     position: Label | None = None

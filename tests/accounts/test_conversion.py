@@ -5,6 +5,8 @@ import pytest
 from services.accounts.application import AccountsApplication
 from services.accounts.commands import (
     CarriedActivity,
+    ChangeAccount,
+    OpenAccount,
     OpenConvertedAccount,
     WithdrawConversion,
 )
@@ -14,7 +16,7 @@ from services.accounts.policies.withdraw_reverted_conversion import withdraw_rev
 from services.accounts.projections.activity_list import ActivityList
 from services.accounts.service import SERVICE
 from services.analytics.projections.people import Activities
-from shared.chassis.shapes import Cancel, Command, Later
+from shared.chassis.shapes import Cancel, Command, Later, Taken
 from shared.chassis.testing import NOON, folded, recorded, scenario
 from shared.events.accounts import (
     AccountKind,
@@ -110,8 +112,8 @@ def test_an_erased_person_is_still_converted() -> None:
 def test_a_reverted_conversion_withdraws_exactly_what_it_opened() -> None:
     given = (
         scenario(AccountsApplication)
-        .given(ACCOUNT, account_opened())
-        .given(CONTACT, contact_added())
+        .given(ACCOUNT, account_opened(lead_id=LEAD))
+        .given(CONTACT, contact_added(lead_id=LEAD))
     )
     given.when(reaction(conversion_reverted(withdraws_account=False))).then(
         ContactWithdrawn(account_id=ACCOUNT, lead_id=LEAD, reason="wrong company")
@@ -120,6 +122,27 @@ def test_a_reverted_conversion_withdraws_exactly_what_it_opened() -> None:
         AccountWithdrawn(lead_id=LEAD, reason="wrong company")
     )
     given.when(reaction(conversion_reverted())).then_nothing()
+
+
+@pytest.mark.parametrize("opener", [None, "lead-2"])
+def test_what_somebody_else_opened_is_not_withdrawn(opener: str | None) -> None:
+    scenario(AccountsApplication).given(ACCOUNT, account_opened(lead_id=opener)).given(
+        CONTACT, contact_added(lead_id=opener)
+    ).when(reaction(conversion_reverted())).then_nothing()
+
+
+@pytest.mark.capability("ACC-01")
+def test_a_withdrawn_account_gives_its_number_back() -> None:
+    given = scenario(AccountsApplication).after(
+        reaction(lead_converted()), ChangeAccount(account_id=ACCOUNT, number="K-1")
+    )
+    successor = OpenAccount(account_id="account-2", name="王府井百货", number="K-1")
+    given.when(successor).then_refused(Taken, holder=ACCOUNT)
+    given.after(reaction(conversion_reverted()))
+    given.when(successor).then_kinds(AccountOpened)
+    given.when(reaction(conversion_reverted())).then_nothing()
+    again = successor.model_copy(update={"account_id": "account-3"})
+    given.when(again).then_refused(Taken, holder="account-2")
 
 
 def test_follow_ups_go_back_with_the_conversion_that_brought_them() -> None:

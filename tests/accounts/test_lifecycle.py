@@ -36,6 +36,8 @@ from tests.accounts.builders import (
 )
 
 WON = CountDeal(account_id=ACCOUNT, opportunity_id=OPPORTUNITY)
+CONTRACTED = CountDeal(account_id=ACCOUNT, opportunity_id=OPPORTUNITY, contract_id="contract-1")
+UNDO = UncountDeal(account_id=ACCOUNT, opportunity_id=OPPORTUNITY)
 REVIEW = ReviewLifecycle(account_id=ACCOUNT)
 SIGNED = AccountLifecycleMoved(
     from_stage=Lifecycle.POTENTIAL, to_stage=Lifecycle.SIGNED, since=NOON
@@ -51,9 +53,21 @@ def test_the_first_deal_signs_the_customer() -> None:
 
 
 def test_an_opportunity_and_its_contract_are_one_deal() -> None:
-    scenario(AccountsApplication).given(ACCOUNT, account_opened()).after(WON).when(
-        CountDeal(account_id=ACCOUNT, opportunity_id=OPPORTUNITY, contract_id="contract-1")
-    ).then_nothing()
+    given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).after(WON)
+    later = NOON + timedelta(days=30)
+    given.when(CONTRACTED, at=later).then(deal_counted(contract_id="contract-1"))
+    given.when(CONTRACTED, at=later).then_nothing()
+    given.when(WON).then_nothing()
+
+
+@pytest.mark.parametrize("facts", [(WON, CONTRACTED), (CONTRACTED, WON)])
+def test_an_opportunity_reopened_while_its_contract_is_in_force_stays_a_deal(
+    facts: tuple[CountDeal, ...],
+) -> None:
+    given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).after(*facts)
+    given.when(UNDO).then_nothing()
+    row = folded(AccountList, given.log.read(0, 100))[ACCOUNT,]
+    assert row["lifecycle"] == Lifecycle.SIGNED
 
 
 def test_the_second_deal_makes_it_a_repeat_customer() -> None:
@@ -68,14 +82,13 @@ def test_the_second_deal_makes_it_a_repeat_customer() -> None:
 
 def test_a_deal_undone_turns_the_lifecycle_back() -> None:
     given = scenario(AccountsApplication).given(ACCOUNT, account_opened()).after(WON)
-    undo = UncountDeal(account_id=ACCOUNT, opportunity_id=OPPORTUNITY)
-    given.when(undo).then(
+    given.when(UNDO).then(
         DealUncounted(account_id=ACCOUNT, opportunity_id=OPPORTUNITY),
         AccountLifecycleMoved(
             from_stage=Lifecycle.SIGNED, to_stage=Lifecycle.POTENTIAL, since=NOON
         ),
     )
-    given.when(undo).then_nothing()
+    given.when(UNDO).then_nothing()
 
 
 def test_a_silent_customer_rests_and_is_lost_at_last() -> None:
@@ -112,6 +125,16 @@ def test_deals_known_before_the_account_count_when_it_opens() -> None:
     given.when(OpenAccount(account_id=ACCOUNT, name="王府井百货")).then_kinds(
         AccountOpened, AccountLifecycleMoved, AccountMilestoneReached
     )
+
+
+def test_a_customer_with_several_deals_when_the_account_opens_is_signed() -> None:
+    given = scenario(AccountsApplication)
+    given.after(WON, CountDeal(account_id=ACCOUNT, contract_id="contract-2"))
+    given.when(OpenAccount(account_id=ACCOUNT, name="王府井百货")).then_kinds(
+        AccountOpened, AccountLifecycleMoved, AccountMilestoneReached
+    )
+    row = folded(AccountList, given.log.read(0, 100))[ACCOUNT,]
+    assert (row["lifecycle"], row["milestones"]) == (Lifecycle.REPURCHASING, [Milestone.SIGNED])
 
 
 def test_a_withdrawn_account_has_no_lifecycle_to_move() -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import update
 
 from annals.installation import service_values
-from services.accounts.commands import SetAccountParent
+from services.accounts.commands import ChangeAccount, ChangeContact, SetAccountParent
+from services.accounts.projections.account_team import account_team
 from services.leads.commands import AssignLead, CaptureLead, OpenPool
 from services.support.commands import MergeTicket
 from services.workplace.commands import EstablishRoles
@@ -17,7 +19,7 @@ from shared.chassis.api.contract import Contract
 from shared.chassis.api.identity import DevelopmentIdentity, issue_token
 from shared.chassis.api.reach import reach_of
 from shared.chassis.service import OpenService
-from shared.chassis.shapes import Actor, Command, NotFound
+from shared.chassis.shapes import Actor, Command, Forbidden, NotFound
 from shared.chassis.shapes.guard import EVERYTHING, Sight
 from shared.chassis.testing import issue
 from shared.events.base import refs_of
@@ -104,6 +106,36 @@ def test_a_record_is_seen_whatever_it_is_named_as(
 ) -> None:
     with pytest.raises(NotFound, match="-stranger"):
         reach_of(type(command), companies[name])(issue(command), Actor(id=ME), SELF)
+
+
+@pytest.mark.capability("ACC-06")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ChangeAccount(account_id="account-stranger", name="x"),
+        ChangeContact(contact_id="contact-stranger", name="x"),
+        SetAccountParent(account_id="account-me", parent_id="account-stranger"),
+    ],
+)
+def test_a_team_member_changes_an_account_only_with_write_access(command: Command) -> None:
+    service = opened(SERVICES["accounts"], account_team__access="read")
+
+    def say() -> None:
+        reach_of(type(command), service)(issue(command), Actor(id=ME), SELF)
+
+    def joins(**member: str) -> None:
+        theirs = update(account_team).where(account_team.c.account_id == "account-stranger")
+        with service.views_database.transaction() as connection:
+            connection.execute(theirs.values(**member))
+
+    with pytest.raises(NotFound):
+        say()
+    joins(employee_id=ME)
+    with pytest.raises(Forbidden, match=r"account\.write|contact\.write"):
+        say()
+    joins(access="write")
+    say()
+    service.close()
 
 
 def test_the_id_chosen_for_a_new_record_is_not_looked_at(

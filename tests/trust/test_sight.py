@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from annals.installation import service_values
-from services.accounts.commands import OpenAccount
+from services.accounts.commands import ChangeAccount, OpenAccount
 from services.accounts.projections.account_team import account_team
 from services.accounts.projections.activity_list import activity_list
 from services.analytics.projections.deals import deals
@@ -17,6 +17,7 @@ from services.leads.commands import AssignLead, CaptureLead, ChangeLead, Qualify
 from services.leads.projections.lead_list import leads
 from services.leads.projections.pool_list import pools
 from services.pipeline.projections.opportunity_list import opportunity_list
+from shared.chassis import tracking
 from shared.chassis.api.editing import editing_of
 from shared.chassis.api.rights import Postings, RoleRights, StoredRights, UnitTree
 from shared.chassis.service import OpenService, open_service
@@ -134,6 +135,14 @@ def test_scopes_follow_the_organisation(workplace: Workplace) -> None:
     assert workplace.sees("units") == {ME, STRANGER, "junior"}
     workplace.tell(ME, EmployeeMoved(unit_id="hq", effective_on=TODAY.date()))
     assert workplace.sees("unit_and_below") == {ME, MATE, STRANGER, "junior"}
+
+
+@pytest.mark.capability("WRK-01", "WRK-03")
+def test_a_move_learnt_of_late_does_not_change_what_is_seen(workplace: Workplace) -> None:
+    workplace.tell(ME, EmployeeMoved(unit_id="south", effective_on=TODAY.date()))
+    a_month_ago = TODAY.date() - timedelta(days=30)
+    workplace.tell(ME, EmployeeMoved(unit_id="city", effective_on=a_month_ago))
+    assert workplace.sees("unit") == {ME, STRANGER}
 
 
 @pytest.mark.capability("WRK-03")
@@ -338,6 +347,13 @@ def test_a_table_that_is_not_guarded_is_not_read() -> None:
             ("lead", "budget_amount"),
             True,
         ),
+        (ChangeLead(lead_id="l", clear=("phones",)), ("lead", "phones"), True),
+        (ChangeLead(lead_id="l", clear=("budget",)), ("lead", "budget_amount"), True),
+        (ChangeLead(lead_id="l", clear=("phones",)), ("lead", "emails"), False),
+        (ChangeLead(lead_id="l", win_probability=0), ("lead", "win_probability"), True),
+        (ChangeAccount(account_id="a", clear=("fax",)), ("account", "fax"), True),
+        (ChangeAccount(account_id="a", custom={}), ("account", "custom"), True),
+        (ChangeAccount(account_id="a", custom=None), ("account", "custom"), False),
     ],
 )
 def test_what_may_only_be_read_is_not_edited(
@@ -356,3 +372,22 @@ def test_what_may_only_be_read_is_not_edited(
 def test_what_may_be_read_is_shown(place: Callable[[str], OpenService]) -> None:
     sight = Sight(fields=frozenset({("lead", "name", FieldAccess.READ)}))
     assert shown(place("leads"), "GetLead", sight, lead_id="lead-me").name == "name of me"
+
+
+@pytest.mark.capability("WRK-03")
+def test_rows_that_change_without_a_position_are_seen_in_time(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.chassis.api.rights._FRESH", -1.0)
+    actor = Actor(id=ME, roles=frozenset({"all"}))
+    views = workplace._service.views_database
+    with views.transaction() as connection:
+        for name in ("role_rights", "employee_units", "unit_tree"):
+            tracking.advance(connection, name, "workplace", 9)
+    rights = StoredRights(views)
+    assert rights.allows(actor, "leads.ListLeads")
+    with views.transaction() as connection:  # as a parked fact's retry does
+        connection.execute(delete(RoleRights.table))
+    assert rights.allows(actor, "leads.ListLeads")
+    monkeypatch.setattr("shared.chassis.api.rights._WHOLE", -1.0)
+    assert not rights.allows(actor, "leads.ListLeads")

@@ -18,8 +18,9 @@ from services.workplace.domain.employee import EmployeeHasLeft, LeavesOverlap
 from services.workplace.domain.unit import UnitIsClosed
 from services.workplace.policies.carry_out_departure import carry_out_departure
 from services.workplace.policies.carry_out_move import carry_out_move
+from services.workplace.projections.employees import Employees
 from shared.chassis.shapes import Cancel, Invalid, Later, NotFound, Taken
-from shared.chassis.testing import Scenario, recorded, scenario
+from shared.chassis.testing import Scenario, folded, recorded, scenario
 from shared.events.workplace import (
     DepartureScheduled,
     EmployeeJoined,
@@ -171,6 +172,21 @@ def test_a_move_ahead_waits_for_its_day() -> None:
         .when(carry_out, at=noon(10))
         .then_nothing()
     )
+
+
+def test_a_planned_move_undoes_nothing_that_happened_meanwhile() -> None:
+    told = staffed().when(MoveEmployee(employee_id=LI, unit_id="unit-2", effective_on=day(10)))
+    (planned,) = told.news
+    (waiting,) = carry_out_move(planned)
+    assert isinstance(waiting, Later)
+    told.after(MoveEmployee(employee_id=LI, position="team lead"), at=noon(5))
+    moved = EmployeeMoved(
+        unit_id="unit-2", position="team lead", previous_unit_id=UNIT, effective_on=day(10)
+    )
+    told.when(waiting.command, at=waiting.at).then(moved)
+    told.when(waiting.command, at=waiting.at).then_nothing()
+    row = folded(Employees, told.log.read(0, 100))[LI,]
+    assert (row["unit_id"], row["position"], row["next_posting"]) == ("unit-2", "team lead", None)
 
 
 def test_a_move_that_was_planned_anew_is_not_carried_out_as_before() -> None:

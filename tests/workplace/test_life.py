@@ -30,6 +30,7 @@ from services.workplace.projections.roles import GetRole, ListRoles
 from services.workplace.projections.units import GetUnit, ListUnits
 from services.workplace.service import SERVICE
 from shared.chassis import tracking
+from shared.chassis.api.rights import Postings
 from shared.chassis.service import open_service
 from shared.chassis.shapes import Actor, Answer, Command, Invalid, NotFound, Query
 from shared.chassis.testing import NOON, TESTER, folded, issue, recorded
@@ -100,6 +101,7 @@ def test_an_employee_can_be_read_with_place_roles_and_plans(office: Office) -> N
     assert (wu.unit_id, wu.position, wu.manager_id) == ("east", "代表", LI)
     assert wu.unit_path == ["hq", "sales", "east"]
     assert (wu.next_posting.unit_id, wu.next_posting.effective_on) == ("hq", day(20))
+    assert (wu.next_posting.position, wu.next_posting.manager_id) == ("代表", LI)
     assert [leave.starts_on for leave in wu.leaves] == [day(9)]
     assert wu.version == answer.version
     office.does(LeaveCompany(employee_id=WU))
@@ -166,5 +168,5 @@ def test_whatever_order_moves_are_learnt_in_the_latest_holds(days: list[int]) ->
         for place, number in enumerate(days, 2)
     ]
     row = folded(Employees, facts)[LI,]
-    assert row["unit_id"] == "unit-13"
+    assert row["unit_id"] == folded(Postings, facts)[LI,]["unit_id"] == "unit-13"
     assert [p["unit_id"] for p in row["postings"][1:]] == ["unit-3", "unit-5", "unit-8", "unit-13"]

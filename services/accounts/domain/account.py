@@ -227,7 +227,7 @@ class Account:
         if self.withdrawn or stage is self.lifecycle:
             return []
         moved = AccountLifecycleMoved(from_stage=self.lifecycle, to_stage=stage, since=since)
-        if stage is Lifecycle.SIGNED and Milestone.SIGNED not in self.milestones:
+        if stage is not Lifecycle.POTENTIAL and Milestone.SIGNED not in self.milestones:
             return [moved, AccountMilestoneReached(milestone=Milestone.SIGNED)]
         return [moved]
 
@@ -236,7 +236,7 @@ class Account:
         return max(at, self.lifecycle_since or at)
 
     def withdraw(self, command: WithdrawConversion) -> list[Event]:
-        if self.withdrawn:
+        if self.withdrawn or self.lead_id != command.lead_id:
             return []
         return [AccountWithdrawn(lead_id=command.lead_id, reason=command.reason)]
 

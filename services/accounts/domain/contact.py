@@ -59,6 +59,7 @@ class Contact:
 
     profile: Profile
     roles: Mapping[str, ContactLinked] = field(default_factory=lambda: MappingProxyType({}))
+    lead_id: str | None = None
     withdrawn: bool = False
 
     @staticmethod
@@ -119,7 +120,7 @@ class Contact:
         return [ContactLeft(account_id=command.account_id, on=command.on, reason=command.reason)]
 
     def withdraw(self, command: WithdrawConversion) -> list[Event]:
-        if self.withdrawn:
+        if self.withdrawn or self.lead_id != command.lead_id:
             return []
         return [
             ContactWithdrawn(
@@ -138,7 +139,9 @@ class Contact:
                 account_id=event.account_id, role=event.role, is_primary=event.is_primary
             )
             return Contact(
-                profile=profile_of(event, CONTACT_FIELDS), roles={event.account_id: link}
+                profile=profile_of(event, CONTACT_FIELDS),
+                roles={event.account_id: link},
+                lead_id=event.lead_id,
             )
         return None if state is None else _after(state, event)
 

@@ -20,25 +20,29 @@ class CustomerDeals:
     """The deals made with a customer: a won opportunity and its contract are one deal."""
 
     made_at: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    contracts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The deal that each contract belongs to."""
 
     @staticmethod
     def stream_of(account_id: str) -> str:
         return f"{account_id}.deals"
 
     def count(self, command: CountDeal) -> list[Event]:
-        if _deal(command.opportunity_id, command.contract_id) in self.made_at:
+        deal = _deal(command.opportunity_id, command.contract_id)
+        if deal in self.made_at and command.contract_id in {None, *self.contracts}:
             return []
         return [
             DealCounted(
                 account_id=command.account_id,
                 opportunity_id=command.opportunity_id,
                 contract_id=command.contract_id,
-                made_at=command.at,
+                made_at=self.made_at.get(deal, command.at),
             )
         ]
 
     def uncount(self, command: UncountDeal) -> list[Event]:
-        if command.opportunity_id not in self.made_at:
+        deal = command.opportunity_id
+        if deal not in self.made_at or deal in self.contracts.values():
             return []
         return [DealUncounted(account_id=command.account_id, opportunity_id=command.opportunity_id)]
 
@@ -58,14 +62,20 @@ class CustomerDeals:
     def evolve(state: "CustomerDeals | None", event: Event) -> "CustomerDeals | None":
         if not isinstance(event, CustomerDealsFact):
             return state
-        made_at = dict(state.made_at) if state else {}
+        state = state or CustomerDeals()
+        made_at, contracts = dict(state.made_at), dict(state.contracts)
         deal = _deal(event.opportunity_id, event.contract_id)
         match event:
             case DealCounted():
                 made_at[deal] = event.made_at
+                if event.contract_id is not None:
+                    contracts[event.contract_id] = deal
             case DealUncounted():
                 made_at.pop(deal, None)
-        return CustomerDeals(made_at=MappingProxyType(made_at))
+                contracts = {one: of for one, of in contracts.items() if of != deal}
+        return CustomerDeals(
+            made_at=MappingProxyType(made_at), contracts=MappingProxyType(contracts)
+        )
 
 
 def _deal(opportunity_id: str | None, contract_id: str | None) -> str:

@@ -158,6 +158,7 @@ def upgrade() -> None:
         "employee_units",
         sa.Column("employee_id", sa.String(collation="C"), nullable=False),
         sa.Column("unit_id", sa.String(collation="C")),
+        sa.Column("effective_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("employee_id", name="employee_units_pkey"),
     )
     op.create_table(

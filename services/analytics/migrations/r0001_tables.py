@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("introduction", sa.String(collation="C")),
         sa.Column("owner_id", sa.String(collation="C")),
         sa.Column("unit_id", sa.String(collation="C")),
+        sa.Column("team_ids", sa.JSON()),
         sa.Column("parent_id", sa.String(collation="C")),
         sa.Column("lead_id", sa.String(collation="C")),
         sa.Column("channel", sa.String(collation="C")),
@@ -129,6 +130,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(collation="C")),
         sa.Column("owner_id", sa.String(collation="C")),
         sa.Column("unit_id", sa.String(collation="C")),
+        sa.Column("team_ids", sa.JSON()),
         sa.Column("region", sa.String(collation="C")),
         sa.Column("channel", sa.String(collation="C")),
         sa.Column("campaign_id", sa.String(collation="C")),
@@ -147,6 +149,7 @@ def upgrade() -> None:
         "employee_units",
         sa.Column("employee_id", sa.String(collation="C"), nullable=False),
         sa.Column("unit_id", sa.String(collation="C")),
+        sa.Column("effective_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("employee_id", name="employee_units_pkey"),
     )
     op.create_table(

@@ -28,6 +28,7 @@ def upgrade() -> None:
         "employee_units",
         sa.Column("employee_id", sa.String(collation="C"), nullable=False),
         sa.Column("unit_id", sa.String(collation="C")),
+        sa.Column("effective_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("employee_id", name="employee_units_pkey"),
     )
     op.create_table(
@@ -38,6 +39,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(collation="C"), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date()),
+        sa.Column("time_zone", sa.String(collation="C"), nullable=False),
         sa.Column("ended_because", sa.String(collation="C")),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("contract_id", name="entitlements_pkey"),

@@ -78,11 +78,6 @@ class Employee:
     leaves_on: date | None = None
     has_left: bool = False
 
-    @property
-    def posting(self) -> Posting:
-        """Where they stand now."""
-        return self.postings[-1]
-
     def change(self, command: ChangeEmployee) -> list[Event]:
         """Correct the particulars."""
         self._must_work_here()
@@ -103,24 +98,21 @@ class Employee:
         effective_on = command.effective_on or today
         if effective_on < self.joined_on:
             raise Invalid.one("effective_on", f"is before the employee joined on {self.joined_on}")
-        base = next(p for p in reversed(self.postings) if p.effective_on <= effective_on)
-        wanted = replace(
-            base,
-            effective_on=effective_on,
-            **{n: v for n in _POSTING if (v := getattr(command, n)) is not None},
-        )
-        if replace(wanted, effective_on=base.effective_on) == base or wanted == self.next_posting:
+        wish = _posting(command, effective_on)
+        base, moved = self._moved(wish)
+        if replace(moved, effective_on=base.effective_on) == base or wish == self.next_posting:
             return []
         if effective_on > today:
-            return [MoveScheduled(**vars(wanted))]
-        return [EmployeeMoved(**vars(wanted), previous_unit_id=base.unit_id)]
+            return [MoveScheduled(**vars(wish))]
+        return [EmployeeMoved(**vars(moved), previous_unit_id=base.unit_id)]
 
     def carry_out_move(self, command: CarryOutMove) -> list[Event]:
         """Carry out the move that was planned, if it still is."""
         planned = Posting(**command.model_dump(exclude={"employee_id"}))
         if self.has_left or planned != self.next_posting:
             return []
-        return [EmployeeMoved(**vars(planned), previous_unit_id=self.posting.unit_id)]
+        base, moved = self._moved(planned)
+        return [EmployeeMoved(**vars(moved), previous_unit_id=base.unit_id)]
 
     def leave(self, command: LeaveCompany) -> list[Event]:
         """Stop working here, now or on a later day."""
@@ -169,6 +161,11 @@ class Employee:
         """Lose a role."""
         return [RoleRevoked(role=command.role)] if command.role in self.roles else []
 
+    def _moved(self, wish: Posting) -> tuple[Posting, Posting]:
+        """Return where they stand before a move, and after it."""
+        base = next(p for p in reversed(self.postings) if p.effective_on <= wish.effective_on)
+        return base, _amended(base, wish)
+
     def _day(self, at: datetime) -> date:
         return (at.astimezone(ZoneInfo(self.time_zone)) if self.time_zone else at).date()
 
@@ -196,7 +193,9 @@ class Employee:
             case EmployeeMoved():
                 moved = _posting(event, event.effective_on)
                 postings = _in_order([*state.postings, moved])
-                pending = None if state.next_posting == moved else state.next_posting
+                pending = state.next_posting
+                if pending is not None and _amended(moved, pending) == moved:
+                    pending = None
                 return replace(state, postings=postings, next_posting=pending)
             case DepartureScheduled():
                 return replace(state, leaves_on=event.left_on)
@@ -234,8 +233,15 @@ def _profile(event: EmployeeProfileFact) -> dict[str, Any]:
     return {name: getattr(event, name) for name in _PROFILE}
 
 
-def _posting(event: EmployeeJoined | MoveScheduled | EmployeeMoved, day: date) -> Posting:
-    return Posting(effective_on=day, **{name: getattr(event, name) for name in _POSTING})
+def _posting(
+    said: MoveEmployee | EmployeeJoined | MoveScheduled | EmployeeMoved, day: date
+) -> Posting:
+    return Posting(effective_on=day, **{name: getattr(said, name) for name in _POSTING})
+
+
+def _amended(base: Posting, wish: Posting) -> Posting:
+    """Return a posting with what a move names; the rest stays as it is."""
+    return replace(base, **{name: v for name, v in vars(wish).items() if v is not None})
 
 
 def _in_order(postings: Sequence[Posting]) -> tuple[Posting, ...]:

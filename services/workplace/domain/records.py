@@ -18,7 +18,7 @@ _FIELDS = {
         employees external_id fax industry introduction kind lead_id legal_representative
         lifecycle lifecycle_since milestones name nature number opened_at opened_by owner_id
         parent_id phones reason region registered_capital registered_capital_currency
-        relation since source tags territory unit_id version website withdrawn
+        relation since source tags team_ids territory unit_id version website withdrawn
     """,
     "activity": """
         account_id at attachments attitude cancelled_because companion_ids contact_ids cost

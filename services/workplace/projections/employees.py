@@ -70,6 +70,7 @@ _POSTING = ("unit_id", "position", "manager_id")
 class Employees(Projection):
     """Everybody who works or worked for us."""
 
+    version = 2
     table = employees
     events = (
         EmployeeJoined,
@@ -148,8 +149,15 @@ def _news(row: Row, event: Event) -> Mapping[str, Any]:
 def _moved(row: Row, posting: dict[str, Any]) -> Mapping[str, Any]:
     postings = sorted([*row["postings"], posting], key=lambda one: str(one["effective_on"]))
     current = {name: postings[-1][name] for name in _POSTING}
-    pending = None if row["next_posting"] == posting else row["next_posting"]
+    pending = row["next_posting"]
+    if pending is not None and posting | _named(pending) == posting:
+        pending = None
     return {**current, "postings": postings, "next_posting": pending}
+
+
+def _named(posting: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a planned move names; the rest stays as it is."""
+    return {name: value for name, value in posting.items() if value is not None}
 
 
 def _posting(
@@ -225,7 +233,14 @@ def get_employee(query: GetEmployee, reader: Reader) -> EmployeeView:
     row = reader.connection.execute(found).mappings().first()
     if row is None:
         raise NotFound("employee", query.employee_id)
-    return EmployeeView.model_validate({**row, "unit_path": path_of(row["unit_id"], reader)})
+    planned = row["next_posting"]
+    return EmployeeView.model_validate(
+        {
+            **row,
+            "unit_path": path_of(row["unit_id"], reader),
+            "next_posting": planned and {**row, **_named(planned)},
+        }
+    )
 
 
 def list_employees(query: ListEmployees, reader: Reader) -> Page[EmployeeRow]:

@@ -1,7 +1,7 @@
-"""Which fields of a record a command sets, for roles that may read but not edit them."""
+"""Which fields of a record a command sets or empties, for roles that may read but not edit them."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from shared.chassis.shapes import Command, Forbidden, Request
 from shared.chassis.shapes.guard import Sight
@@ -31,11 +31,17 @@ def editing_of(
 
     def check(wish: Command, sight: Sight) -> None:
         for kind, name, _ in sight.fields:
-            for said in wish.model_fields_set if kind == record else ():
-                if (said == name or name.startswith(f"{said}_")) and getattr(wish, said):
+            for said in _said(wish) if kind == record else ():
+                if said == name or name.startswith(f"{said}_"):
                     raise Forbidden(f"{kind}.{name}")
 
     return check
+
+
+def _said(wish: Command) -> Iterator[str]:
+    """Yield the fields a command sets, if only to nothing, and those it empties by name."""
+    yield from (name for name in wish.model_fields_set if getattr(wish, name) is not None)
+    yield from getattr(wish, "clear", ())
 
 
 def record_of(command: type[Request], records: Collection[str]) -> str | None:

@@ -1,13 +1,14 @@
-"""Which records a command names, and whether its sender sees them."""
+"""Which records a command names, and whether its sender sees and may change them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, select
 
 from shared.chassis.api.editing import record_of
 from shared.chassis.service import OpenService
-from shared.chassis.shapes import Actor, Command, NotFound, Request
+from shared.chassis.shapes import Actor, Command, Forbidden, NotFound, Request
 from shared.chassis.shapes.guard import Guard, Sight
 from shared.events.base import refs_of
 
@@ -36,7 +37,8 @@ def reach_of(
         opened: the service; its read models tell whose a record is.
 
     Returns:
-        A function of an issued command that raises `NotFound`.
+        A function of an issued command that raises `NotFound`, or `Forbidden` if its sender may
+        see the record and no more.
     """
     named = list(_named(command, opened.service.guards))
 
@@ -51,7 +53,10 @@ def reach_of(
         return None
 
     def must_see(wish: Command, actor: Actor, sight: Sight) -> None:
-        if sight.employees is None or not named or not unseen(wish, actor, sight):
+        if sight.employees is None or not named:
+            return
+        changing = replace(sight, changes=True)
+        if not unseen(wish, actor, changing):
             return
         if opened.log.answer(wish.envelope.command_id):
             return  # Said again after it took the record out of sight: it is answered alike.
@@ -59,6 +64,8 @@ def reach_of(
         opened.wait(opened.name, opened.log.tip())
         if found := unseen(wish, actor, sight):
             raise NotFound(*found)
+        if found := unseen(wish, actor, changing):
+            raise Forbidden(f"{found[0]}.write")
 
     return must_see
 

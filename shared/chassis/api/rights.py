@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import JSON, Column, Connection, MetaData, String, Table, select
+from sqlalchemy import JSON, Column, Connection, Date, MetaData, String, Table, select
 
 from shared.chassis import tracking
 from shared.chassis.database import Database
@@ -44,7 +44,8 @@ SERVICE = "service"
 """The role of a service that reads others' logs; it may do that and nothing else."""
 
 _READ_LOG = ".ReadLog"
-_FRESH = 1.0
+_FRESH, _WHOLE = 1.0, 30.0
+"""Seconds after which is looked whether something is new, and after which all is read anew."""
 _REMEMBERED = 4096
 _ORDER = tuple(FieldAccess)
 """From the narrowest to the widest."""
@@ -63,6 +64,7 @@ _postings = Table(
     MetaData(),
     Column("employee_id", String, primary_key=True),
     Column("unit_id", String),
+    Column("effective_on", Date, nullable=False),
 )
 _unit_tree = Table(
     "unit_tree",
@@ -104,6 +106,7 @@ class RoleRights(Projection):
 class Postings(Projection):
     """The unit each employee belongs to; part of every service. Who left keeps the last one."""
 
+    version = 2
     table = _postings
     events = (EmployeeJoined, EmployeeMoved)
 
@@ -113,9 +116,13 @@ class Postings(Projection):
         return [(recorded.stream_id,)]
 
     @staticmethod
-    def fold(key: Key, _row: Row | None, recorded: Recorded[Any]) -> Row | None:
-        """Keep the last unit."""
-        return {"employee_id": key[0], "unit_id": recorded.event.unit_id}
+    def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
+        """Keep the unit of the latest day, in whatever order moves are learnt of."""
+        event = recorded.event
+        day = event.joined_on if isinstance(event, EmployeeJoined) else event.effective_on
+        if row is not None and day < row["effective_on"]:
+            return row
+        return {"employee_id": key[0], "unit_id": event.unit_id, "effective_on": day}
 
 
 class UnitTree(Projection):
@@ -187,6 +194,7 @@ class StoredRights:
         self._allowed: dict[tuple[frozenset[str], str], bool] = {}
         self._seen: dict[tuple[str, str | None, frozenset[str], str], Sight] = {}
         self._read_at = float("-inf")
+        self._whole_at = float("-inf")
         self._reached: tuple[int, ...] = ()
 
     def allows(self, actor: Actor, right: str) -> bool:
@@ -198,11 +206,12 @@ class StoredRights:
         self._refresh()
         question = (actor.roles, right)
         known = self._allowed
-        if question not in known:
+        allowed = known.get(question)
+        if allowed is None:
             if len(known) >= _REMEMBERED:
                 known.clear()
-            known[question] = bool(self._with(actor, right))
-        return known[question]
+            allowed = known[question] = bool(self._with(actor, right))
+        return allowed
 
     def sight(self, actor: Actor, right: str) -> Sight:
         """Return what the actor's roles that give the right let them see, taken together.
@@ -214,16 +223,22 @@ class StoredRights:
         self._refresh()
         question = (actor.id, actor.unit, actor.roles, right)
         known = self._seen
-        if question not in known:
+        seen = known.get(question)
+        if seen is None:
             if len(known) >= _REMEMBERED:
                 known.clear()
             roles = self._with(actor, right)
-            known[question] = Sight(self._employees(actor, roles), _fields(roles))
-        return known[question]
+            seen = known[question] = Sight(self._employees(actor, roles), _fields(roles))
+        return seen
 
     def _with(self, actor: Actor, right: str) -> list[_Role]:
-        """Return the actor's roles that give a right."""
+        """Return the actor's roles that give a right.
+
+        A log is read whole, without scope and field rights: that right has to be named as it is.
+        """
         found = (self._roles[name] for name in actor.roles if name in self._roles)
+        if right.endswith(_READ_LOG):
+            return [role for role in found if right in role.patterns]
         return [role for role in found if any(fnmatchcase(right, p) for p in role.patterns)]
 
     def _employees(self, actor: Actor, roles: Iterable[_Role]) -> frozenset[str] | None:
@@ -250,9 +265,11 @@ class StoredRights:
                 tracking.position(connection, projection.name, "workplace")
                 for projection in (RoleRights, Postings, UnitTree)
             )
-            if reached != self._reached or not any(reached):
+            # A parked fact that is applied later moves no position.
+            is_old = time.monotonic() - self._whole_at > _WHOLE
+            if reached != self._reached or is_old or not any(reached):
                 self._read(connection)
-                self._reached = reached
+                self._reached, self._whole_at = reached, time.monotonic()
         self._read_at = time.monotonic()
 
     def _read(self, connection: Connection) -> None:

@@ -52,6 +52,7 @@ __all__ = [
     "CutConnection",
     "Guard",
     "Sight",
+    "Team",
     "Unguarded",
     "Via",
     "hidden_now",
@@ -77,10 +78,12 @@ class Sight:
     Args:
         employees: whose records; None means everybody's.
         fields: what may be done with fields that are restricted, by record and field.
+        changes: they are to be changed: of a team, only members who may write see them.
     """
 
     employees: frozenset[str] | None = None
     fields: frozenset[tuple[str, str, FieldAccess]] = frozenset()
+    changes: bool = False
 
     @cached_property
     def access(self) -> Mapping[tuple[str, str], FieldAccess]:
@@ -113,6 +116,17 @@ class Via(NamedTuple):
     """The other table is small: its visible keys are listed once and looked up by index."""
 
 
+class Team(NamedTuple):
+    """A row is visible to the members of its team, and some of them may change it, too."""
+
+    key: Column[Any]
+    """Of a table of members: the row's key."""
+    member: Column[Any]
+    """The employee."""
+    writes: tuple[Column[Any], str]
+    """A column, and what it says of a member who may write."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Guard:
     """Whose the rows of a table are. Any one of the reasons makes a row visible.
@@ -123,7 +137,7 @@ class Guard:
         everyone: whoever may ask may see all rows.
         owners: columns that hold the employee whose row it is.
         members: JSON columns with a list of employees.
-        team: a table of members, its column with the row's key and the one with the employee.
+        team: a table of members.
         via: visible with another row.
         when: a further condition that makes a row visible to somebody.
         withheld: hidden, whatever else holds, when it names another row that is hidden.
@@ -136,7 +150,7 @@ class Guard:
     everyone: bool = False
     owners: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
-    team: tuple[Column[Any], Column[Any]] | None = None
+    team: Team | None = None
     via: tuple[Via, ...] = ()
     when: Callable[[Table, Actor], ColumnElement[bool]] | None = None
     withheld: tuple[Via, ...] = ()
@@ -162,7 +176,12 @@ class Guard:
             yield via.to[0].table
 
     def visible(
-        self, raw: Callable[[Table], Table], reader: Actor, employees: Iterable[str]
+        self,
+        raw: Callable[[Table], Table],
+        reader: Actor,
+        employees: Iterable[str],
+        *,
+        changes: bool,
     ) -> ColumnElement[bool]:
         """Return the condition that a row is visible.
 
@@ -170,6 +189,7 @@ class Guard:
             raw: gives a table with all its rows.
             reader: who asks.
             employees: whose rows they may see.
+            changes: they are to be changed.
         """
         rows = raw(self.table)
         reasons: list[ColumnElement[bool]] = [true()] if self.everyone else []
@@ -178,12 +198,14 @@ class Guard:
             reasons += [_OneOf(rows.c[name], known) for name in self.owners]
         reasons += [holds(rows.c[name], reader.id) for name in self.members]
         if self.team is not None:
-            key, member = self.team
+            key, member, (access, write) = self.team
             others = raw(key.table)
             (own,) = rows.primary_key.columns
             mine = select(literal(1)).where(
                 others.c[key.name] == own, others.c[member.name] == reader.id
             )
+            if changes:
+                mine = mine.where(others.c[access.name] == write)
             reasons.append(mine.correlate(rows).exists())
         reasons += [_beside(rows, via, via.to) for via in self.via]
         if self.when is not None:
@@ -322,7 +344,10 @@ class Cut:
             if self._sight.employees is not None:
                 visible = visible.where(
                     guard.visible(
-                        lambda one: _raw(one, schema), self._reader, self._sight.employees
+                        lambda one: _raw(one, schema),
+                        self._reader,
+                        self._sight.employees,
+                        changes=self._sight.changes,
                     )
                 )
             made = visible.select_from(rows).cte(table.name)
