@@ -20,6 +20,7 @@ from services.support.commands import (
     PendTicket,
     RaiseSlaRisk,
     RateTicket,
+    RebaseSla,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
@@ -39,14 +40,15 @@ from services.support.domain.ticket_openings import import_ticket, open_ticket, 
 from shared.chassis.application import Application, Work
 from shared.chassis.shapes import Answer, NotFound, derived_id
 from shared.events.base import Event
-from shared.events.support import EntitlementGranted, SlaBreached, TicketClosed
-from shared.events.values import Label, SlaPolicyId, TicketId
+from shared.events.support import SlaBreached, TicketClosed
+from shared.events.values import EntitlementId, Label, SlaPolicyId, TicketId
 
 __all__ = ["SupportApplication"]
 
 Decide = Callable[[Ticket, ServiceLevel | None], Sequence[Event]]
 
 _DEFAULT_POLICY = ("sla_policy", "default")
+_IN_FORCE = "contract_in_force"
 
 
 class SupportApplication(Application):
@@ -60,6 +62,8 @@ class SupportApplication(Application):
         def decide(work: Work) -> str:
             if command.source and command.external_id:
                 work.claim(f"external:{command.source}", command.external_id, ticket_id)
+            if command.parent_id is not None:
+                work.load(Ticket, command.parent_id)
             _open(work, ticket_id, command)
             return ticket_id
 
@@ -79,7 +83,24 @@ class SupportApplication(Application):
         return self.commit(command, decide)
 
     def change_ticket(self, command: ChangeTicket) -> Answer:
-        return self._handle(command, lambda ticket, level: ticket.change(command, level))
+        def decide(work: Work) -> str:
+            ticket = work.load(Ticket, command.ticket_id)
+            above = _with_all_above(work, command.parent_id)
+            events = ticket.change(command, _level_of(work, ticket), above)
+            _record(work, command.ticket_id, events)
+            return command.ticket_id
+
+        return self.commit(command, decide)
+
+    def rebase_sla(self, command: RebaseSla) -> Answer:
+        def decide(work: Work) -> str:
+            ticket = work.load(Ticket, command.ticket_id)
+            entitlement_id, level = _service(work, ticket, command.at)
+            events = ticket.rebase(command, _level_of(work, ticket), level, entitlement_id)
+            _record(work, command.ticket_id, events)
+            return command.ticket_id
+
+        return self.commit(command, decide)
 
     def assign_ticket(self, command: AssignTicket) -> Answer:
         return self._handle(command, lambda ticket, _: ticket.assign(command))
@@ -128,7 +149,7 @@ class SupportApplication(Application):
         return self.commit(command, decide, lambda: {"into_ids": ",".join(into_ids)})
 
     def unmerge_ticket(self, command: UnmergeTicket) -> Answer:
-        return self._handle(command, lambda ticket, _: ticket.unmerge(command))
+        return self._handle(command, lambda ticket, level: ticket.unmerge(command, level))
 
     def watch_ticket(self, command: WatchTicket) -> Answer:
         return self._handle(command, lambda ticket, _: ticket.watch(command))
@@ -194,7 +215,11 @@ class SupportApplication(Application):
         def decide(work: Work) -> str:
             policy_id = command.sla_policy_id or work.holder(*_DEFAULT_POLICY)
             coverage = work.find(Coverage, command.account_id) or Coverage()
-            if policy_id is not None:
+            if not command.is_amended:
+                work.claim(_IN_FORCE, command.contract_id, command.account_id)
+            known = command.contract_id in coverage.entitlements
+            in_force = known or work.holder(_IN_FORCE, command.contract_id) is not None
+            if policy_id is not None and in_force:
                 work.record(command.account_id, coverage.grant(command, policy_id))
             return command.account_id
 
@@ -204,6 +229,7 @@ class SupportApplication(Application):
         def decide(work: Work) -> str:
             coverage = work.find(Coverage, command.account_id) or Coverage()
             work.record(command.account_id, coverage.end(command))
+            work.release(_IN_FORCE, command.contract_id)
             return command.account_id
 
         return self.commit(command, decide)
@@ -221,12 +247,11 @@ def _open(
     work: Work, ticket_id: TicketId, command: OpenTicket, split_from_id: TicketId | None = None
 ) -> None:
     """Open a ticket under a number of its own and the service its customer is entitled to."""
-    entitled = _entitlement(work, command)
-    level = _level_for_new_tickets(work, entitled.sla_policy_id if entitled else None)
+    entitlement_id, level = _service(work, command, command.at)
     events = open_ticket(
         command,
         number=_numbered(work, ticket_id, command.at),
-        entitlement_id=entitled.contract_id if entitled and level else None,
+        entitlement_id=entitlement_id,
         level=level,
         split_from_id=split_from_id,
     )
@@ -249,14 +274,28 @@ def _ask(work: Work, ticket_id: TicketId, closed: TicketClosed) -> None:
     work.claim("survey", ticket_id, survey_id)
 
 
-def _entitlement(work: Work, command: OpenTicket) -> EntitlementGranted | None:
-    if command.account_id is None:
-        return None
-    coverage = work.find(Coverage, command.account_id)
-    return coverage.on(command.at.date(), command.contract_id) if coverage else None
+def _service(
+    work: Work, matter: OpenTicket | Ticket, at: datetime
+) -> tuple[EntitlementId | None, ServiceLevel | None]:
+    """Return what the matter's customer is entitled to, and the level in its current versions."""
+    coverage = work.find(Coverage, matter.account_id) if matter.account_id else None
+    entitled = coverage.at(at, matter.contract_id) if coverage else None
+    level = _current_level(work, entitled.sla_policy_id if entitled else None)
+    return entitled.contract_id if entitled and level else None, level
 
 
-def _level_for_new_tickets(work: Work, wanted: SlaPolicyId | None) -> ServiceLevel | None:
+def _with_all_above(work: Work, parent_id: TicketId | None) -> Sequence[TicketId]:
+    """Return a ticket, which must exist, and all above it."""
+    above: list[TicketId] = []
+    ticket = work.load(Ticket, parent_id) if parent_id else None
+    while parent_id is not None and parent_id not in above:
+        above.append(parent_id)
+        parent_id = ticket.parent_id if ticket else None
+        ticket = work.find(Ticket, parent_id) if parent_id else None
+    return above
+
+
+def _current_level(work: Work, wanted: SlaPolicyId | None) -> ServiceLevel | None:
     for policy_id in (wanted, work.holder(*_DEFAULT_POLICY)):
         policy = work.find(SlaPolicy, policy_id) if policy_id else None
         if policy_id and policy:
@@ -266,7 +305,7 @@ def _level_for_new_tickets(work: Work, wanted: SlaPolicyId | None) -> ServiceLev
 
 
 def _level_of(work: Work, ticket: Ticket) -> ServiceLevel | None:
-    """Return the level the ticket was opened under, in the versions of that time."""
+    """Return the level that holds for the ticket, in the versions of that time."""
     if ticket.sla_policy_id is None or ticket.calendar_id is None:
         return None
     return ServiceLevel.of(

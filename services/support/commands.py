@@ -47,6 +47,7 @@ __all__ = [
     "PendTicket",
     "RaiseSlaRisk",
     "RateTicket",
+    "RebaseSla",
     "ReopenTicket",
     "ReplyToTicket",
     "ResolveTicket",
@@ -114,6 +115,12 @@ class ChangeTicket(TicketCommand, http="POST /v1/tickets/{ticket_id}:change"):
     contact_id: ContactId | None = None
     contract_id: ContractId | None = None
     parent_id: TicketId | None = None
+
+
+class RebaseSla(TicketCommand, http="POST /v1/tickets/{ticket_id}:rebase-sla"):
+    """Promise what its customer is entitled to today, less the time used so far."""
+
+    ticket_id: TicketId
 
 
 class AssignTicket(TicketCommand, http="POST /v1/tickets/{ticket_id}:assign"):
@@ -327,6 +334,10 @@ class GrantEntitlement(Command):
     """The default policy when the contract names none."""
     starts_on: date
     ends_on: date | None = None
+    time_zone: str = "UTC"
+    """IANA zone in which these days begin and end."""
+    is_amended: bool = False
+    """An amendment says it, which contracts that are not yet in force may have as well."""
 
 
 class EndEntitlement(Command):

@@ -39,6 +39,7 @@ __all__ = [
     "SlaDueSet",
     "SlaMet",
     "SlaPolicyDefined",
+    "SlaRebased",
     "SlaRiskRaised",
     "SlaTarget",
     "SurveyExpired",
@@ -59,6 +60,7 @@ __all__ = [
     "TicketResolved",
     "TicketResumed",
     "TicketSplit",
+    "TicketStatus",
     "TicketUnmerged",
     "WatcherAdded",
     "WatcherRemoved",
@@ -97,6 +99,17 @@ class ClosedBy(StrEnum):
     CUSTOMER = "customer"
     AGENT = "agent"
     SYSTEM = "system"
+
+
+class TicketStatus(StrEnum):
+    """How far a ticket has come."""
+
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    MERGED = "merged"
 
 
 class TicketFact(Event):
@@ -159,6 +172,17 @@ class TicketAssigned(TicketFact, topic="support.TicketAssigned.v1"):
     unit_id: UnitId | None = None
     previous_employee_id: EmployeeId | None = None
     method: AssignmentMethod = AssignmentMethod.MANUAL
+
+
+class SlaRebased(TicketFact, topic="support.SlaRebased.v1"):
+    """The ticket was put under the service that its customer is entitled to by now."""
+
+    entitlement_id: EntitlementId | None = None
+    sla_policy_id: SlaPolicyId
+    sla_version: int
+    """The policy's version that holds for this ticket from now on."""
+    calendar_id: CalendarId
+    calendar_version: int
 
 
 class TicketReplied(TicketFact, topic="support.TicketReplied.v1", subject="account_id"):
@@ -226,6 +250,10 @@ class TicketUnmerged(TicketFact, topic="support.TicketUnmerged.v1"):
     """A merge was taken back; the ticket stands for itself again."""
 
     from_id: TicketId
+    status: TicketStatus = TicketStatus.OPEN
+    """As it was before the merge."""
+    waiting_since: AwareDatetime | None = None
+    """Since when the customer is waited for, if they are."""
 
 
 class TicketSplit(TicketFact, topic="support.TicketSplit.v1"):
@@ -359,6 +387,8 @@ class EntitlementGranted(EntitlementFact, topic="support.EntitlementGranted.v1")
     sla_policy_id: SlaPolicyId
     starts_on: date
     ends_on: date | None = None
+    time_zone: str = "UTC"
+    """IANA zone in which these days begin and end."""
 
 
 class EntitlementEnded(EntitlementFact, topic="support.EntitlementEnded.v1"):

@@ -10,12 +10,15 @@ from services.support.commands import (
     AssignTicket,
     ChangeTicket,
     CloseTicket,
+    MergeTicket,
     PendTicket,
+    RebaseSla,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
     TicketCommand,
+    UnmergeTicket,
 )
 from services.support.domain.ticket import Ticket
 from services.support.projections.tickets import Tickets
@@ -28,6 +31,7 @@ COMMANDS: list[TicketCommand] = [
     AssignTicket(ticket_id=TICKET, employee_id="emp-li"),
     ChangeTicket(ticket_id=TICKET, priority=Priority.CRITICAL),
     ChangeTicket(ticket_id=TICKET, priority=Priority.MODERATE),
+    ChangeTicket(ticket_id=TICKET, priority=Priority.LOW),
     ReplyToTicket(ticket_id=TICKET, message="x"),
     ReplyToTicket(ticket_id=TICKET, message="x", author=Author.CUSTOMER),
     PendTicket(ticket_id=TICKET),
@@ -35,6 +39,9 @@ COMMANDS: list[TicketCommand] = [
     ResolveTicket(ticket_id=TICKET),
     CloseTicket(ticket_id=TICKET),
     ReopenTicket(ticket_id=TICKET, reason="again"),
+    MergeTicket(ticket_id=TICKET, into_id="ticket-2"),
+    UnmergeTicket(ticket_id=TICKET),
+    RebaseSla(ticket_id=TICKET),
 ]
 steps = st.lists(st.tuples(st.sampled_from(COMMANDS), st.integers(0, 2000)), max_size=12)
 
@@ -45,7 +52,7 @@ steps = st.lists(st.tuples(st.sampled_from(COMMANDS), st.integers(0, 2000)), max
 def test_list_and_decisions_agree_and_no_promise_is_both_kept_and_broken(
     done: list[tuple[TicketCommand, int]],
 ) -> None:
-    told = desk().after(open_ticket(), at=monday(9))
+    told = desk().after(open_ticket(), open_ticket(ticket_id="ticket-2"), at=monday(9))
     now = monday(9)
     for command, minutes in done:
         now += timedelta(minutes=minutes)

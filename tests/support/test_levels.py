@@ -15,7 +15,7 @@ from services.support.policies.end_entitlement import end_entitlement
 from services.support.policies.grant_entitlement import grant_entitlement
 from shared.chassis.shapes import Invalid, NotFound
 from shared.chassis.testing import recorded, scenario
-from shared.events.billing import ContractTerminated
+from shared.events.billing import ContractAmended, ContractTerminated
 from shared.events.support import (
     CalendarDefined,
     EntitlementEnded,
@@ -24,6 +24,7 @@ from shared.events.support import (
     SlaTarget,
     WorkingHours,
 )
+from shared.events.values import Money
 from tests.support.builders import (
     ACCOUNT,
     CALENDAR,
@@ -181,6 +182,44 @@ def test_a_contract_that_names_no_policy_entitles_to_the_default() -> None:
         .after(define_policy(is_default=True))
         .when(command)
         .then_kinds(EntitlementGranted)
+    )
+
+
+def test_an_entitlement_goes_by_the_days_of_its_contract() -> None:
+    there = contract_activated(sla_policy_id=POLICY, time_zone="America/Los_Angeles")
+    (command,) = grant_entitlement(recorded(there, stream_id=CONTRACT))
+    assert isinstance(command, GrantEntitlement)
+    told = scenario(SupportApplication).when(command)
+    told.then(entitlement_granted(time_zone="America/Los_Angeles"))
+
+
+def test_an_amended_contract_entitles_only_once_it_is_in_force() -> None:
+    price = Money.of(1000, "CNY")
+    amended = ContractAmended(
+        account_id=ACCOUNT, net=price, tax=Money.of(0, "CNY"), total=price, amendment=1,
+        starts_on=date(2026, 1, 1), sla_policy_id=POLICY, changed=("sla_policy_id",),
+    )  # fmt: skip
+    (activation,) = grant_entitlement(recorded(contract_activated(), stream_id=CONTRACT))
+    (amendment,) = grant_entitlement(recorded(amended, stream_id=CONTRACT))
+    over = ContractTerminated(account_id=ACCOUNT, on=date(2026, 3, 1), reason="insolvent")
+    (end,) = end_entitlement(recorded(over, stream_id=CONTRACT))
+    assert isinstance(activation, GrantEntitlement)
+    assert isinstance(amendment, GrantEntitlement)
+    assert isinstance(end, EndEntitlement)
+    (
+        scenario(SupportApplication)
+        .when(amendment)
+        .then_nothing()
+        .when(activation)
+        .then_nothing()
+        .when(amendment)
+        .then(entitlement_granted())
+        .after(end)
+        .when(amendment)
+        .then_nothing()
+        .given(ACCOUNT, entitlement_granted(starts_on=date(2025, 1, 1)))
+        .when(amendment)
+        .then(entitlement_granted())
     )
 
 

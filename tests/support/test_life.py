@@ -12,15 +12,18 @@ from services.support.commands import (
     DefineBusinessCalendar,
     DefineSlaPolicy,
     ImportTicket,
+    MergeTicket,
     OpenTicket,
     PendTicket,
     RateTicket,
+    RebaseSla,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
     SplitTicket,
     TicketPart,
+    UnmergeTicket,
     WatchTicket,
 )
 from services.support.projections.business_calendars import (
@@ -39,7 +42,7 @@ from shared.chassis.messaging.handlers import PoliciesHandler
 from shared.chassis.service import open_service
 from shared.chassis.shapes import Answer, Command, NotFound, Query
 from shared.chassis.testing import TESTER, folded, issue, recorded
-from shared.events.support import EntitlementEnded, TicketKind
+from shared.events.support import EntitlementEnded, Priority, SlaTarget, TicketKind
 from tests.support.builders import (
     ACCOUNT,
     CALENDAR,
@@ -220,11 +223,50 @@ def test_a_reopened_ticket_is_open_in_every_respect(desk: Desk) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.capability("SUP-01", "SUP-03")
+def test_a_merge_and_its_undoing_do_not_end_the_wait_for_the_customer(desk: Desk) -> None:
+    desk.does(open_ticket(TICKET), monday(9))
+    desk.does(open_ticket("ticket-2"), monday(9))
+    desk.does(PendTicket(ticket_id=TICKET), monday(10))
+    desk.does(MergeTicket(ticket_id=TICKET, into_id="ticket-2"), monday(14))
+    desk.does(UnmergeTicket(ticket_id=TICKET), monday(15))
+    desk.wait(monday(9) + timedelta(days=7))
+    ticket = desk.asks(GetTicket(ticket_id=TICKET))
+    assert (ticket.status, ticket.waiting_since) == ("pending", monday(10))
+    assert (ticket.response_sla, ticket.is_breached) == ("running", False)
+
+
+@pytest.mark.capability("SUP-03")
+def test_a_ticket_is_at_risk_as_long_as_one_of_its_promises_is(desk: Desk) -> None:
+    def told() -> tuple[str | None, str | None, bool]:
+        ticket = desk.asks(GetTicket(ticket_id=TICKET))
+        return ticket.response_sla, ticket.resolution_sla, ticket.is_at_risk
+
+    equal = SlaTarget(priority=Priority.MODERATE, response_minutes=60, resolution_minutes=60)
+    policy = DefineSlaPolicy(
+        sla_policy_id=POLICY, name="gold", calendar_id=CALENDAR, targets=(equal, *TARGETS[:1])
+    )
+    desk.does(policy, monday(8))
+    desk.does(open_ticket(TICKET), monday(9))
+    desk.does(ReplyToTicket(ticket_id=TICKET, message="请重启"), monday(9, 50))
+    assert told() == ("met", "at_risk", True)
+    desk.does(PendTicket(ticket_id=TICKET), monday(9, 50))
+    desk.does(ResumeTicket(ticket_id=TICKET), monday(11))
+    assert told() == ("met", "at_risk", True)
+    desk.does(ChangeTicket(ticket_id=TICKET, priority=Priority.CRITICAL), monday(11))
+    assert told() == ("met", "running", False)
+    desk.does(policy.model_copy(update={"targets": TARGETS}), monday(11))
+    desk.does(RebaseSla(ticket_id=TICKET), monday(11))
+    assert desk.asks(GetTicket(ticket_id=TICKET)).sla_version == 3
+    desk.wait(monday(15))
+    assert told() == ("met", "breached", False)
+
+
 @pytest.mark.capability("SUP-03")
 def test_entitlements_and_levels_can_be_read(desk: Desk) -> None:
     (entitlement,) = desk.asks(ListEntitlements(filter=f"account_id = {ACCOUNT}")).items
     assert (entitlement.contract_id, entitlement.sla_policy_id) == (CONTRACT, POLICY)
-    assert entitlement.status == "granted"
+    assert (entitlement.status, entitlement.time_zone) == ("granted", "UTC")
     policy = desk.asks(GetSlaPolicy(sla_policy_id=POLICY))
     assert tuple(policy.targets) == TARGETS
     assert desk.asks(ListSlaPolicies()).items == [policy]

@@ -11,25 +11,31 @@ from services.support.commands import (
     MergeTicket,
     PendTicket,
     RaiseSlaRisk,
+    RebaseSla,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
     ResumeTicket,
     UnmergeTicket,
 )
+from services.support.domain.ticket_rules import NoServiceIsPromised, TicketIsClosed
 from services.support.policies.breach_sla import breach_sla
 from services.support.policies.raise_sla_risk import raise_sla_risk
 from shared.chassis.shapes import Cancel, Later
 from shared.chassis.testing import Scenario, recorded
 from shared.events.support import (
     Author,
+    ClosedBy,
     Priority,
     SlaBreached,
     SlaClock,
     SlaDueSet,
     SlaMet,
+    SlaRebased,
     SlaRiskRaised,
+    SlaTarget,
     TicketChanged,
+    TicketClosed,
     TicketMerged,
     TicketOpened,
     TicketPended,
@@ -37,6 +43,7 @@ from shared.events.support import (
     TicketReplied,
     TicketResolved,
     TicketResumed,
+    TicketStatus,
     TicketUnmerged,
 )
 from tests.support.builders import (
@@ -162,6 +169,13 @@ def test_pauses_do_not_count_as_working_time() -> None:
     ]
 
 
+def test_an_answer_during_the_wait_took_the_time_before_it() -> None:
+    told = opened_at_ten().after(PendTicket(ticket_id=TICKET), at=monday(10, 20))
+    told.when(ReplyToTicket(ticket_id=TICKET, message="hi"), at=monday(13))
+    (met,) = [fact.event for fact in told.news if isinstance(fact.event, SlaMet)]
+    assert met.working_minutes == 20
+
+
 def test_a_wait_that_begins_too_late_does_not_hide_the_breach() -> None:
     (
         opened_at_ten()
@@ -263,3 +277,145 @@ def test_the_clocks_of_a_merged_ticket_run_on_when_it_is_taken_out() -> None:
     told.when(UnmergeTicket(ticket_id=TICKET), at=monday(13))
     told.then_kinds(TicketUnmerged, SlaBreached, SlaDueSet)
     assert due(told)[SlaClock.RESOLUTION].due_at == datetime(2026, 3, 4, 10, tzinfo=UTC)
+    assert due(told)[SlaClock.RESOLUTION].warn_at == monday(14, 48) + timedelta(days=1)
+
+
+def test_a_ticket_that_was_merged_while_it_waited_waits_on_when_it_is_taken_out() -> None:
+    told = opened_at_ten().given("ticket-2", ticket_opened(number="T2603-2"))
+    told.after(PendTicket(ticket_id=TICKET), at=monday(11))
+    told.after(MergeTicket(ticket_id=TICKET, into_id="ticket-2"), at=monday(14))
+    told.when(UnmergeTicket(ticket_id=TICKET), at=monday(15)).then(
+        TicketUnmerged(
+            account_id=ACCOUNT,
+            from_id="ticket-2",
+            status=TicketStatus.PENDING,
+            waiting_since=monday(11),
+        )
+    )
+    told.when(ResumeTicket(ticket_id=TICKET), at=monday(15, 30))
+    told.then_kinds(TicketResumed, SlaDueSet, SlaDueSet)
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(16, 30)
+
+
+def test_a_ticket_at_risk_that_is_given_more_time_is_warned_of_again() -> None:
+    critical, low = Priority.CRITICAL, Priority.MODERATE
+    told = desk().after(open_ticket(priority=critical), at=monday(10))
+    risk = RaiseSlaRisk(ticket_id=TICKET, clock=SlaClock.RESPONSE, due_at=monday(10, 30))
+    told.after(risk, at=monday(10, 24))
+    told.when(ChangeTicket(ticket_id=TICKET, priority=low), at=monday(10, 25))
+    assert due(told)[SlaClock.RESPONSE].warn_at == monday(11, 36)
+    again = RaiseSlaRisk(ticket_id=TICKET, clock=SlaClock.RESPONSE, due_at=monday(12))
+    told.when(again, at=monday(11, 36)).then_kinds(SlaRiskRaised)
+
+
+def test_a_ticket_at_risk_is_not_warned_of_again_after_a_wait() -> None:
+    risk = RaiseSlaRisk(ticket_id=TICKET, clock=SlaClock.RESPONSE, due_at=monday(12))
+    told = opened_at_ten().after(risk, at=monday(11, 36))
+    told.after(PendTicket(ticket_id=TICKET), at=monday(11, 40))
+    told.when(ResumeTicket(ticket_id=TICKET), at=monday(13))
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(13, 20)
+    assert due(told)[SlaClock.RESPONSE].warn_at is None
+    again = RaiseSlaRisk(ticket_id=TICKET, clock=SlaClock.RESPONSE, due_at=monday(13, 20))
+    told.when(again, at=monday(13, 1)).then_nothing()
+
+
+def test_a_priority_that_is_promised_something_starts_the_clocks() -> None:
+    told = desk().after(open_ticket(priority=Priority.LOW), at=monday(10))
+    told.when(ChangeTicket(ticket_id=TICKET, priority=Priority.CRITICAL), at=monday(11))
+    told.then_kinds(TicketChanged, SlaDueSet, SlaDueSet)
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(11, 30)
+    assert due(told)[SlaClock.RESOLUTION].due_at == monday(15)
+
+
+def test_what_is_answered_or_resolved_is_not_promised_any_more() -> None:
+    told = desk().after(open_ticket(priority=Priority.LOW), at=monday(10))
+    told.after(ReplyToTicket(ticket_id=TICKET, message="hi"), at=monday(11))
+    told.after(open_ticket(ticket_id="ticket-2", priority=Priority.LOW), at=monday(10))
+    told.after(ResolveTicket(ticket_id="ticket-2"), at=monday(11))
+    told.when(ChangeTicket(ticket_id=TICKET, priority=Priority.CRITICAL), at=monday(12))
+    assert due(told).keys() == {SlaClock.RESOLUTION}
+    told.when(ChangeTicket(ticket_id="ticket-2", priority=Priority.CRITICAL), at=monday(12))
+    told.then_kinds(TicketChanged)
+
+
+def test_an_entitlement_holds_until_its_last_day_is_over_where_the_contract_is() -> None:
+    day = monday(9).date()
+    there = entitlement_granted(ends_on=day, time_zone="America/Los_Angeles")
+    told = desk().given(ACCOUNT, there)
+    last = monday(9) + timedelta(hours=22)
+    told.when(open_ticket(), at=last).then_kinds(TicketOpened, SlaDueSet, SlaDueSet)
+    told.when(open_ticket(ticket_id="ticket-2"), at=last + timedelta(hours=1))
+    told.then_kinds(TicketOpened)
+
+
+REBASE = RebaseSla(ticket_id=TICKET)
+
+
+def rebased(**over: object) -> SlaRebased:
+    values = {
+        "account_id": ACCOUNT,
+        "entitlement_id": CONTRACT,
+        "sla_policy_id": POLICY,
+        "sla_version": 1,
+        "calendar_id": CALENDAR,
+        "calendar_version": 1,
+    }
+    return SlaRebased.model_validate(values | over)
+
+
+def test_a_rebased_ticket_is_promised_what_holds_today_less_the_time_used() -> None:
+    strict = SlaTarget(priority=Priority.MODERATE, response_minutes=60, resolution_minutes=480)
+    told = opened_at_ten()
+    told.given(CALENDAR, calendar_defined(calendar_version=2, hours=()))
+    told.given(POLICY, sla_policy_defined(sla_version=2, targets=(strict,)))
+    told.when(REBASE, at=monday(10, 30))
+    told.then_kinds(SlaRebased, SlaDueSet, SlaDueSet)
+    assert told.news[0].event == rebased(sla_version=2, calendar_version=2)
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(11)
+    assert due(told)[SlaClock.RESOLUTION].due_at == monday(18)
+    assert due(told)[SlaClock.RESPONSE].sla_version == 2
+    told.when(REBASE, at=monday(10, 40)).then_nothing()
+    told.after(PendTicket(ticket_id=TICKET), at=monday(10, 40))
+    told.when(ResumeTicket(ticket_id=TICKET), at=monday(20))
+    assert due(told)[SlaClock.RESOLUTION].due_at == monday(20) + timedelta(hours=7, minutes=20)
+
+
+def test_a_rebased_ticket_is_promised_the_service_of_the_contract_named_since() -> None:
+    silver = SlaTarget(priority=Priority.MODERATE, response_minutes=240, resolution_minutes=960)
+    contract, policy = "contract-2", "policy-2"
+    told = opened_at_ten()
+    told.given(policy, sla_policy_defined(targets=(silver,)))
+    told.given(ACCOUNT, entitlement_granted(contract_id=contract, sla_policy_id=policy))
+    told.after(ChangeTicket(ticket_id=TICKET, contract_id=contract), at=monday(11))
+    told.when(REBASE, at=monday(11))
+    told.then_kinds(SlaRebased, SlaDueSet, SlaDueSet)
+    now = {"contract_id": contract, "entitlement_id": contract, "sla_policy_id": policy}
+    assert told.news[0].event == rebased(**now)
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(14)
+
+
+def test_a_rebased_ticket_is_promised_the_service_of_the_customer_who_became_known() -> None:
+    told = desk().after(open_ticket(account_id=None), at=monday(9))
+    told.when(REBASE, at=monday(10)).then_refused(NoServiceIsPromised)
+    told.after(ChangeTicket(ticket_id=TICKET, account_id=ACCOUNT), at=monday(11))
+    told.when(REBASE, at=monday(11))
+    assert told.news[0].event == rebased()
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(13)
+
+
+def test_a_wait_before_the_rebase_is_not_counted() -> None:
+    told = opened_at_ten().after(PendTicket(ticket_id=TICKET), at=monday(11))
+    told.given(CALENDAR, calendar_defined(calendar_version=2, hours=()))
+    told.after(REBASE, at=monday(20))
+    told.when(ResumeTicket(ticket_id=TICKET), at=monday(21))
+    assert due(told)[SlaClock.RESPONSE].due_at == monday(22)
+
+
+def test_a_rebase_neither_unbreaks_a_promise_nor_wakes_a_closed_ticket() -> None:
+    told = opened_at_ten().given(POLICY, sla_policy_defined(sla_version=2, name="silver"))
+    told.when(REBASE, at=monday(13)).then_kinds(SlaBreached, SlaRebased, SlaDueSet)
+    told.after(ResolveTicket(ticket_id=TICKET), at=monday(14))
+    told.given(POLICY, sla_policy_defined(sla_version=3, name="gold"))
+    told.when(REBASE, at=monday(15)).then_kinds(SlaRebased)
+    told.given(TICKET, TicketClosed(closed_by=ClosedBy.AGENT))
+    told.when(REBASE, at=monday(16)).then_refused(TicketIsClosed)

@@ -4,6 +4,7 @@ import pytest
 
 from services.support.application import SupportApplication
 from services.support.commands import ImportTicket, ReopenTicket
+from services.support.domain.ticket_rules import ReopeningTimeIsOver
 from services.support.policies.close_quiet_ticket import close_quiet_ticket
 from shared.chassis.shapes import Invalid, Taken
 from shared.chassis.testing import recorded, scenario
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.capability("SUP-01", "SUP-03")
 OPENED = datetime(2016, 2, 29, 1, 16, tzinfo=UTC)
 RESOLVED = datetime(2016, 2, 29, 11, 29, tzinfo=UTC)
 CLOSED = datetime(2016, 3, 5, 12, 0, tzinfo=UTC)
+REOPENABLE = CLOSED + timedelta(days=14)
 
 
 def incident(**over: object) -> ImportTicket:
@@ -55,7 +57,7 @@ def test_a_whole_life_is_taken_in_with_its_own_moments() -> None:
     assert isinstance(assigned.event, TicketAssigned)
     assert assigned.event.method is AssignmentMethod.IMPORTED
     assert met.event == SlaMet(clock=SlaClock.RESOLUTION)
-    assert closed.event == TicketClosed(closed_by=ClosedBy.SYSTEM)
+    assert closed.event == TicketClosed(closed_by=ClosedBy.SYSTEM, reopen_until=REOPENABLE)
     assert [fact.occurred_at for fact in told.news] == [OPENED, OPENED, RESOLVED, RESOLVED, CLOSED]
     assert resolved.occurred_at == RESOLVED
 
@@ -114,10 +116,13 @@ def test_imported_resolutions_wait_for_no_deadline() -> None:
     assert close_quiet_ticket(resolved) == []
 
 
-def test_an_imported_ticket_lives_on() -> None:
+def test_an_imported_ticket_is_reopened_within_its_time() -> None:
+    reopen = ReopenTicket(ticket_id="incident-45", reason="again")
     (
         scenario(SupportApplication)
         .after(incident())
-        .when(ReopenTicket(ticket_id="incident-45", reason="again"))
+        .when(reopen)
+        .then_refused(ReopeningTimeIsOver, reopen_until=REOPENABLE.isoformat())
+        .when(reopen, at=REOPENABLE)
         .then(TicketReopened(reopened=1, reason="again"))
     )

@@ -23,12 +23,14 @@ from services.support.commands import (
 )
 from services.support.domain.ticket_rules import (
     MergeGoesInCircles,
+    ParentGoesInCircles,
     ReopeningTimeIsOver,
     TicketIsClosed,
     TicketIsNotMerged,
     TicketIsNotResolved,
     TicketIsNotWaiting,
     TicketIsResolved,
+    TicketsAreOfTwoCustomers,
 )
 from services.support.policies.close_quiet_ticket import close_quiet_ticket
 from shared.chassis.shapes import Cancel, Invalid, Later, NotFound, Taken
@@ -50,6 +52,7 @@ from shared.events.support import (
     TicketResolved,
     TicketResumed,
     TicketSplit,
+    TicketStatus,
     TicketUnmerged,
     WatcherAdded,
     WatcherRemoved,
@@ -318,10 +321,24 @@ def test_a_ticket_is_merged_and_taken_apart_again() -> None:
         .when(MergeTicket(ticket_id="ticket-2", into_id=TICKET))
         .then_refused(MergeGoesInCircles)
         .when(UnmergeTicket(ticket_id=TICKET))
-        .then(TicketUnmerged(account_id=ACCOUNT, from_id="ticket-2"))
+        .then(TicketUnmerged(account_id=ACCOUNT, from_id="ticket-2", status=TicketStatus.NEW))
         .when(UnmergeTicket(ticket_id=TICKET))
         .then_refused(TicketIsNotMerged)
     )
+
+
+def test_a_resolved_ticket_that_was_merged_is_closed_when_it_is_taken_out_and_quiet() -> None:
+    told = opened().given(TICKET, ticket_resolved()).given("ticket-2", ticket_opened())
+    told.after(MergeTicket(ticket_id=TICKET, into_id="ticket-2"))
+    told.when(UnmergeTicket(ticket_id=TICKET)).then_kinds(TicketUnmerged)
+    (later,) = close_quiet_ticket(told.news[0])
+    assert later == Later(NOON + timedelta(days=7), CloseQuietTicket(ticket_id=TICKET), TICKET)
+    told.when(CloseQuietTicket(ticket_id=TICKET)).then_kinds(TicketClosed, SurveySent)
+
+
+def test_only_a_resolved_ticket_that_is_taken_out_is_closed_for_being_quiet() -> None:
+    unmerged = TicketUnmerged(from_id="ticket-2", status=TicketStatus.OPEN)
+    assert close_quiet_ticket(recorded(unmerged, stream_id=TICKET)) == [Cancel(TICKET)]
 
 
 def test_a_ticket_is_not_merged_into_itself_or_nothing() -> None:
@@ -331,6 +348,57 @@ def test_a_ticket_is_not_merged_into_itself_or_nothing() -> None:
         .then_refused(MergeGoesInCircles)
         .when(MergeTicket(ticket_id=TICKET, into_id="ticket-9"))
         .then_refused(NotFound, id="ticket-9")
+    )
+
+
+def test_a_ticket_is_not_merged_where_nobody_works_on_it() -> None:
+    (
+        opened()
+        .given("ticket-2", ticket_opened(), ticket_resolved(), ticket_closed())
+        .when(MergeTicket(ticket_id=TICKET, into_id="ticket-2"))
+        .then_refused(TicketIsClosed, ticket_id="ticket-2", status="closed")
+    )
+
+
+def test_only_tickets_of_one_customer_are_merged() -> None:
+    (
+        opened()
+        .given("ticket-2", ticket_opened(account_id="account-2"))
+        .given("ticket-3", ticket_opened(account_id=None))
+        .when(MergeTicket(ticket_id=TICKET, into_id="ticket-2"))
+        .then_refused(TicketsAreOfTwoCustomers, account_id="account-2")
+        .when(MergeTicket(ticket_id="ticket-3", into_id="ticket-2"))
+        .then_kinds(TicketMerged)
+    )
+
+
+def test_a_ticket_belongs_to_one_that_is_neither_itself_nor_below_it() -> None:
+    (
+        opened()
+        .when(open_ticket(ticket_id="ticket-2", parent_id="ticket-9"))
+        .then_refused(NotFound, id="ticket-9")
+        .after(open_ticket(ticket_id="ticket-2", parent_id=TICKET))
+        .after(open_ticket(ticket_id="ticket-3", parent_id="ticket-2"))
+        .when(ChangeTicket(ticket_id=TICKET, parent_id="ticket-9"))
+        .then_refused(NotFound, id="ticket-9")
+        .when(ChangeTicket(ticket_id=TICKET, parent_id=TICKET))
+        .then_refused(ParentGoesInCircles, parent_id=TICKET)
+        .when(ChangeTicket(ticket_id=TICKET, parent_id="ticket-3"))
+        .then_refused(ParentGoesInCircles, parent_id="ticket-3")
+        .when(ChangeTicket(ticket_id="ticket-3", parent_id=TICKET))
+        .then_kinds(TicketChanged)
+    )
+
+
+def test_a_ticket_kept_as_its_own_parent_does_not_stop_others() -> None:
+    (
+        opened()
+        .given("ticket-2", ticket_opened(parent_id="ticket-2"))
+        .given("ticket-3", ticket_opened(parent_id="ticket-9"))
+        .when(ChangeTicket(ticket_id=TICKET, parent_id="ticket-2"))
+        .then_kinds(TicketChanged)
+        .when(ChangeTicket(ticket_id=TICKET, parent_id="ticket-3"))
+        .then_kinds(TicketChanged)
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from services.support.commands import EndEntitlement, GrantEntitlement
 from shared.events.base import Event
@@ -26,6 +27,7 @@ class Coverage:
             sla_policy_id=sla_policy_id,
             starts_on=command.starts_on,
             ends_on=command.ends_on,
+            time_zone=command.time_zone,
         )
         return [] if self.entitlements.get(command.contract_id) == granted else [granted]
 
@@ -35,13 +37,9 @@ class Coverage:
             return []
         return [EntitlementEnded(**command.model_dump())]
 
-    def on(self, day: date, contract_id: ContractId | None) -> EntitlementGranted | None:
-        """Return what holds on a day: under the contract when one is named, else the latest."""
-        valid = [
-            granted
-            for granted in self.entitlements.values()
-            if granted.starts_on <= day and (granted.ends_on is None or day <= granted.ends_on)
-        ]
+    def at(self, moment: datetime, contract_id: ContractId | None) -> EntitlementGranted | None:
+        """Return what holds at a moment: under the contract when one is named, else the latest."""
+        valid = [granted for granted in self.entitlements.values() if _holds(granted, moment)]
         named = [granted for granted in valid if granted.contract_id == contract_id]
         return next(iter(named or sorted(valid, key=lambda g: g.starts_on, reverse=True)), None)
 
@@ -55,3 +53,8 @@ class Coverage:
                 left = {c: g for c, g in state.entitlements.items() if c != event.contract_id}
                 return replace(state, entitlements=left)
         return state
+
+
+def _holds(granted: EntitlementGranted, moment: datetime) -> bool:
+    day = moment.astimezone(ZoneInfo(granted.time_zone)).date()
+    return granted.starts_on <= day and (granted.ends_on is None or day <= granted.ends_on)

@@ -85,19 +85,22 @@ class Promise:
             for name, clock in self._running()
         ]
 
-    def restate(self) -> list[Event]:
-        """Say once more what is still promised."""
-        return [
-            self._due(name, clock.due_at, None, clock.promised) for name, clock in self._running()
-        ]
+    def change(
+        self,
+        priority: Priority,
+        at: datetime,
+        level: ServiceLevel,
+        before: ServiceLevel | None = None,
+    ) -> list[Event]:
+        """Promise the time of another priority or level, less what was used under the one before.
 
-    def change(self, priority: Priority, at: datetime, level: ServiceLevel) -> list[Event]:
-        """Promise the time of another priority, less what is used of it."""
+        What is promised nothing by it stays promised as it was.
+        """
         events: list[Event] = []
         for name, clock in self._running():
             promised = level.promised(priority, name)
             if promised is not None:
-                used = clock.promised - level.between(at, clock.due_at)
+                used = clock.promised - (before or level).between(at, clock.due_at)
                 left = max(promised - used, timedelta(0))
                 events.append(self._due_after(name, at, left, promised, level))
         return events
@@ -130,17 +133,11 @@ class Promise:
         clock = self.clocks.get(name)
         warned = clock is not None and clock.runs and clock.at_risk
         safe = max(left - level.reserve(promised), timedelta(0))
-        warn_at = None if warned else level.after(start, safe)
-        return self._due(name, level.after(start, left), warn_at, promised)
-
-    def _due(
-        self, name: SlaClock, due_at: datetime, warn_at: datetime | None, promised: timedelta
-    ) -> SlaDueSet:
         return SlaDueSet(
             **self.about,
             clock=name,
-            due_at=due_at,
-            warn_at=warn_at,
+            due_at=level.after(start, left),
+            warn_at=level.after(start, safe) if safe or not warned else None,
             target_minutes=minutes(promised),
         )
 
@@ -153,7 +150,7 @@ def clocks_after(clocks: Mapping[SlaClock, Clock], fact: SlaClockFact) -> Mappin
             clock = Clock(
                 due_at=fact.due_at,
                 promised=timedelta(minutes=fact.target_minutes),
-                at_risk=clock is not None and clock.runs and clock.at_risk,
+                at_risk=clock is not None and clock.runs and clock.at_risk and fact.warn_at is None,
             )
         case SlaRiskRaised() if clock is not None:
             clock = replace(clock, at_risk=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.support.commands import DefineSlaPolicy
 from services.support.domain.business_calendar import BusinessCalendar
@@ -78,6 +79,16 @@ class ServiceLevel:
     def calendar_id(self) -> CalendarId:
         """The calendar the hours come from."""
         return self.policy.calendar_id
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """What a ticket notes of the level that holds for it."""
+        return {
+            "sla_policy_id": self.sla_policy_id,
+            "sla_version": self.policy.sla_version,
+            "calendar_id": self.calendar_id,
+            "calendar_version": self.calendar_version,
+        }
 
     def promised(self, priority: Priority, clock: SlaClock) -> timedelta | None:
         """Return the working time promised, None when nothing is."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import reduce
 from typing import Any
 
@@ -17,6 +16,7 @@ from services.support.commands import (
     OpenTicket,
     PendTicket,
     RaiseSlaRisk,
+    RebaseSla,
     ReopenTicket,
     ReplyToTicket,
     ResolveTicket,
@@ -30,12 +30,15 @@ from services.support.domain.promise import Clock, Promise, clocks_after, minute
 from services.support.domain.sla_policy import ServiceLevel
 from services.support.domain.ticket_rules import (
     MergeGoesInCircles,
+    NoServiceIsPromised,
+    ParentGoesInCircles,
     ReopeningTimeIsOver,
     TicketIsClosed,
     TicketIsNotMerged,
     TicketIsNotResolved,
     TicketIsNotWaiting,
     TicketIsResolved,
+    TicketsAreOfTwoCustomers,
 )
 from shared.chassis.shapes import Invalid
 from shared.events.base import Event
@@ -45,6 +48,7 @@ from shared.events.support import (
     Priority,
     SlaClock,
     SlaClockFact,
+    SlaRebased,
     TicketAssigned,
     TicketChanged,
     TicketClosed,
@@ -57,6 +61,7 @@ from shared.events.support import (
     TicketResolved,
     TicketResumed,
     TicketSplit,
+    TicketStatus,
     TicketUnmerged,
     WatcherAdded,
     WatcherRemoved,
@@ -67,6 +72,7 @@ from shared.events.values import (
     ContactId,
     ContractId,
     EmployeeId,
+    EntitlementId,
     Label,
     ProductId,
     SlaPolicyId,
@@ -74,27 +80,19 @@ from shared.events.values import (
     UnitId,
 )
 
-__all__ = ["Ticket", "TicketStatus"]
+__all__ = ["REOPEN_WITHIN_DAYS", "Ticket"]
 
-_REOPEN_WITHIN_DAYS = 14
+REOPEN_WITHIN_DAYS = 14
+"""How long a closed ticket may be reopened under no policy."""
 _PARTIES = ("account_id", "contract_id", "contact_id")
 _CLASS = ("kind", "priority", "category", "subcategory", "product_id", "subject", "parent_id")
 _ORIGIN = ("channel", "region", "requester", "unit_id")
-_LEVEL = ("sla_policy_id", "sla_version", "calendar_id", "calendar_version")
-
-
-class TicketStatus(StrEnum):
-    NEW = "new"
-    OPEN = "open"
-    PENDING = "pending"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    MERGED = "merged"
+_LEVEL = ("entitlement_id", "sla_policy_id", "sla_version", "calendar_id", "calendar_version")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
-    """A customer's matter, under the service level that held when it was opened."""
+    """A customer's matter, under the service level that held when it was opened, or rebased."""
 
     status: TicketStatus
     kind: TicketKind
@@ -113,6 +111,7 @@ class Ticket:
     region: Label | None = None
     requester: str | None = None
     watchers: frozenset[EmployeeId] = frozenset()
+    entitlement_id: EntitlementId | None = None
     sla_policy_id: SlaPolicyId | None = None
     sla_version: int | None = None
     calendar_id: CalendarId | None = None
@@ -123,10 +122,18 @@ class Ticket:
     reopen_until: datetime | None = None
     reopened: int = 0
     into_id: TicketId | None = None
+    before_merge: TicketStatus = TicketStatus.OPEN
 
-    def change(self, command: ChangeTicket, level: ServiceLevel | None) -> list[Event]:
-        """Classify anew; another priority means another promise, less the time used so far."""
+    def change(
+        self, command: ChangeTicket, level: ServiceLevel | None, above: Sequence[TicketId]
+    ) -> list[Event]:
+        """Classify anew; another priority means another promise, less the time used so far.
+
+        `above` is the parent wished for, with all tickets above that.
+        """
         self._must_not_be_closed()
+        if command.ticket_id in above:
+            raise ParentGoesInCircles(parent_id=command.parent_id)
         wanted = {
             name: value
             for name in (*_PARTIES, *_CLASS)
@@ -142,7 +149,30 @@ class Ticket:
         ]
         if "priority" in wanted and level is not None:
             moment = self.waiting_since or command.at
-            events += self._then(events).promise.change(wanted["priority"], moment, level)
+            promise = self._then(events).promise
+            events += promise.change(wanted["priority"], moment, level)
+            events += promise.start(self._unpromised, wanted["priority"], moment, level)
+        return events
+
+    def rebase(
+        self,
+        command: RebaseSla,
+        before: ServiceLevel | None,
+        level: ServiceLevel | None,
+        entitlement_id: EntitlementId | None,
+    ) -> list[Event]:
+        """Promise the service of another level, less the time used so far."""
+        self._must_not_be_closed()
+        if level is None:
+            raise NoServiceIsPromised
+        wanted = {"entitlement_id": entitlement_id, **level.versions}
+        if wanted == _named(self, *_LEVEL):
+            return []
+        rebased = SlaRebased(**_named(self, *_PARTIES), **wanted)
+        events = [*self._overrun(command.at), rebased]
+        promise, moment = self._then(events).promise, self.waiting_since or command.at
+        events += promise.change(self.priority, moment, level, before)
+        events += promise.start(self._unpromised, self.priority, moment, level)
         return events
 
     def assign(self, command: AssignTicket) -> list[Event]:
@@ -181,7 +211,8 @@ class Ticket:
         ]
         now = self._then(events)
         if answers:
-            return events + now.promise.keep(SlaClock.RESPONSE, command.at, level)
+            moment = self.waiting_since or command.at
+            return events + now.promise.keep(SlaClock.RESPONSE, moment, level)
         if not by_agent and self.status is TicketStatus.PENDING:
             return events + _resumed(now, command.at, level)
         if not by_agent and self.status is TicketStatus.RESOLVED:
@@ -259,16 +290,27 @@ class Ticket:
         if command.into_id == command.ticket_id or into.status is TicketStatus.MERGED:
             raise MergeGoesInCircles(into_id=command.into_id)
         self._must_not_be_closed()
+        if into.status is TicketStatus.CLOSED:
+            raise TicketIsClosed(ticket_id=command.into_id, status=into.status)
+        if len({self.account_id, into.account_id} - {None}) > 1:
+            raise TicketsAreOfTwoCustomers(account_id=into.account_id)
         merged = TicketMerged(**_named(self, *_PARTIES), into_id=command.into_id)
         return [*self._overrun(command.at), merged]
 
-    def unmerge(self, command: UnmergeTicket) -> list[Event]:
-        """Let it stand for itself again; its clocks ran on."""
+    def unmerge(self, command: UnmergeTicket, level: ServiceLevel | None) -> list[Event]:
+        """Let it stand for itself again, as it did before; its clocks ran on, unless it waits."""
         if self.into_id is None:
             raise TicketIsNotMerged(status=self.status)
-        events: list[Event] = [TicketUnmerged(**_named(self, *_PARTIES), from_id=self.into_id)]
-        overrun = self.promise.overrun(command.at)
-        return events + overrun + self._then(overrun).promise.restate()
+        unmerged = TicketUnmerged(
+            **_named(self, *_PARTIES, "waiting_since"),
+            from_id=self.into_id,
+            status=self.before_merge,
+        )
+        events = [unmerged, *self._overrun(command.at)]
+        now = self._then(events)
+        if level is not None and now._clocks_run:
+            events += now.promise.shift(command.at, command.at, level)
+        return events
 
     def split(self, into_ids: Sequence[TicketId]) -> list[Event]:
         """Give parts of it away to tickets of their own."""
@@ -314,13 +356,21 @@ class Ticket:
     def _clocks_run(self) -> bool:
         return self.status in {TicketStatus.NEW, TicketStatus.OPEN}
 
+    @property
+    def _unpromised(self) -> list[SlaClock]:
+        """What is still to be done and was never promised."""
+        done = {SlaClock.RESPONSE: self.is_answered, SlaClock.RESOLUTION: False}
+        if self.status is TicketStatus.RESOLVED:
+            return []
+        return [clock for clock in SlaClock if clock not in self.clocks and not done[clock]]
+
     def _overrun(self, at: datetime) -> list[Event]:
         return self.promise.overrun(self.waiting_since or at)
 
     def _closed(
         self, by: ClosedBy, reason: Label | None, at: datetime, level: ServiceLevel | None
     ) -> TicketClosed:
-        days = level.policy.reopen_within_days if level else _REOPEN_WITHIN_DAYS
+        days = level.policy.reopen_within_days if level else REOPEN_WITHIN_DAYS
         return TicketClosed(
             **_named(self, *_PARTIES),
             employee_id=self.employee_id,
@@ -350,6 +400,8 @@ def _after(ticket: Ticket, event: Event) -> Ticket:
             return replace(ticket, clocks=clocks_after(ticket.clocks, event))
         case TicketChanged():
             return replace(ticket, **{n: getattr(event, n) for n in (*_PARTIES, *_CLASS)})
+        case SlaRebased():
+            return replace(ticket, **{n: getattr(event, n) for n in _LEVEL})
         case TicketAssigned():
             taken = replace(ticket, employee_id=event.employee_id, unit_id=event.unit_id)
             return _in_hand(taken)
@@ -370,10 +422,11 @@ def _after(ticket: Ticket, event: Event) -> Ticket:
             status = TicketStatus.OPEN
             return replace(ticket, status=status, reopened=event.reopened, reopen_until=None)
         case TicketMerged():
-            status = TicketStatus.MERGED
-            return replace(ticket, status=status, into_id=event.into_id, waiting_since=None)
+            merged = replace(ticket, status=TicketStatus.MERGED, into_id=event.into_id)
+            return replace(merged, before_merge=ticket.status)
         case TicketUnmerged():
-            return replace(ticket, status=TicketStatus.OPEN, into_id=None)
+            status, since = event.status, event.waiting_since
+            return replace(ticket, status=status, waiting_since=since, into_id=None)
         case WatcherAdded():
             return replace(ticket, watchers=ticket.watchers | {event.employee_id})
         case WatcherRemoved():

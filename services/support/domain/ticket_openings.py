@@ -1,11 +1,12 @@
 """How tickets begin: a customer asks, or another system hands over what it kept."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.support.commands import ImportTicket, OpenTicket
 from services.support.domain.promise import Promise
 from services.support.domain.sla_policy import ServiceLevel
+from services.support.domain.ticket import REOPEN_WITHIN_DAYS
 from shared.chassis.shapes import FieldViolation, Invalid
 from shared.events.base import Event
 from shared.events.support import (
@@ -43,10 +44,7 @@ def open_ticket(
         **command.model_dump(exclude={"ticket_id"}),
         entitlement_id=entitlement_id,
         split_from_id=split_from_id,
-        sla_policy_id=level.sla_policy_id if level else None,
-        sla_version=level.policy.sla_version if level else None,
-        calendar_id=level.calendar_id if level else None,
-        calendar_version=level.calendar_version if level else None,
+        **(level.versions if level else {}),
     )
     if level is None:
         return [opened]
@@ -97,7 +95,12 @@ def import_ticket(command: ImportTicket, *, number: str) -> list[tuple[datetime,
         stated = kind(**parties, clock=SlaClock.RESOLUTION, employee_id=command.employee_id)
         facts.append((command.resolved_at or last, stated))
     if command.closed_at:
-        closed = TicketClosed(**parties, employee_id=command.employee_id, closed_by=ClosedBy.SYSTEM)
+        closed = TicketClosed(
+            **parties,
+            employee_id=command.employee_id,
+            closed_by=ClosedBy.SYSTEM,
+            reopen_until=command.closed_at + timedelta(days=REOPEN_WITHIN_DAYS),
+        )
         facts.append((command.closed_at, closed))
     return facts
 

@@ -4,12 +4,15 @@ from shared.chassis.shapes import BrokenRule
 
 __all__ = [
     "MergeGoesInCircles",
+    "NoServiceIsPromised",
+    "ParentGoesInCircles",
     "ReopeningTimeIsOver",
     "TicketIsClosed",
     "TicketIsNotMerged",
     "TicketIsNotResolved",
     "TicketIsNotWaiting",
     "TicketIsResolved",
+    "TicketsAreOfTwoCustomers",
 ]
 
 
@@ -39,3 +42,15 @@ class TicketIsNotMerged(BrokenRule):
 
 class MergeGoesInCircles(BrokenRule):
     """A ticket can be merged only into another one that stands for itself."""
+
+
+class TicketsAreOfTwoCustomers(BrokenRule):
+    """A ticket cannot be merged into another customer's."""
+
+
+class ParentGoesInCircles(BrokenRule):
+    """A ticket cannot be placed under itself or one of its own."""
+
+
+class NoServiceIsPromised(BrokenRule):
+    """Neither an entitlement nor a default policy promises the customer a service."""

@@ -25,5 +25,7 @@ def grant_entitlement(
             sla_policy_id=contract.sla_policy_id,
             starts_on=contract.starts_on,
             ends_on=contract.ends_on,
+            time_zone=contract.time_zone,
+            is_amended=isinstance(contract, ContractAmended),
         )
     ]

@@ -22,6 +22,7 @@ entitlements = Table(
     Column("status", String, nullable=False),
     Column("starts_on", Date, nullable=False),
     Column("ends_on", Date),
+    Column("time_zone", String, nullable=False),
     Column("ended_because", String),
     Column("version", Integer, nullable=False),
 )
@@ -30,7 +31,7 @@ entitlements = Table(
 class Entitlements(Projection):
     """The service that each contract entitles its customer to."""
 
-    table = entitlements
+    table, version = entitlements, 2
     events = (EntitlementGranted, EntitlementEnded)
 
     @staticmethod
@@ -66,6 +67,8 @@ class EntitlementRow(View):
     """granted or ended."""
     starts_on: date
     ends_on: date | None
+    time_zone: str
+    """In which these days begin and end."""
     ended_because: str | None
     version: int
     """Of the customer's entitlements as a whole."""

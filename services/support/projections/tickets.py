@@ -29,6 +29,7 @@ from shared.events.support import (
     SlaClock,
     SlaDueSet,
     SlaMet,
+    SlaRebased,
     SlaRiskRaised,
     TicketAssigned,
     TicketChanged,
@@ -115,12 +116,13 @@ _CHANGED = (
     "kind", "priority", "category", "subcategory", "product_id", "subject", "account_id",
     "contact_id", "contract_id", "parent_id",
 )  # fmt: skip
+_REBASED = ("entitlement_id", "sla_policy_id", "sla_version")
 
 
 class Tickets(Projection):
     """Every ticket as it stands."""
 
-    table, version = tickets, 2
+    table, version = tickets, 3
     events = (
         TicketOpened,
         TicketChanged,
@@ -136,6 +138,7 @@ class Tickets(Projection):
         TicketSplit,
         WatcherAdded,
         WatcherRemoved,
+        SlaRebased,
         SlaDueSet,
         SlaRiskRaised,
         SlaMet,
@@ -161,7 +164,8 @@ class Tickets(Projection):
             return None
         if isinstance(event, RatingGiven):
             return {**row, "rating": event.score, "rating_comment": event.comment}
-        return {**row, **_news(row, event, recorded.occurred_at), "version": recorded.version}
+        now = {**row, **_news(row, event, recorded.occurred_at), "version": recorded.version}
+        return {**now, "is_at_risk": "at_risk" in {now["response_sla"], now["resolution_sla"]}}
 
 
 def _opened(key: Key, recorded: Recorded[TicketOpened]) -> Row:
@@ -184,6 +188,8 @@ def _news(row: Row, event: Event, at: datetime) -> Mapping[str, Any]:
     match event:
         case TicketChanged():
             return {name: getattr(event, name) for name in _CHANGED}
+        case SlaRebased():
+            return {name: getattr(event, name) for name in _REBASED}
         case TicketAssigned(employee_id=employee_id, unit_id=unit_id):
             return {"employee_id": employee_id, "unit_id": unit_id, "status": _in_hand(row)}
         case TicketReplied(author=Author.AGENT, is_public=True):
@@ -207,25 +213,27 @@ def _news(row: Row, event: Event, at: datetime) -> Mapping[str, Any]:
             return {**settled, "status": "open", "reopened": reopened}
         case TicketMerged(into_id=into_id):
             return {"status": "merged", "into_id": into_id, "waiting_since": None}
-        case TicketUnmerged():
-            return {"status": "open", "into_id": None}
+        case TicketUnmerged(status=status, waiting_since=since):
+            return {"status": status, "into_id": None, "waiting_since": since}
         case WatcherAdded(employee_id=watcher):
             return {"watchers": sorted({*row["watchers"], watcher})}
         case WatcherRemoved(employee_id=watcher):
             return {"watchers": [one for one in row["watchers"] if one != watcher]}
-    return _promise(event)
+    return _promise(row, event)
 
 
-def _promise(event: Event) -> Mapping[str, Any]:
+def _promise(row: Row, event: Event) -> Mapping[str, Any]:
     match event:
         case SlaDueSet(clock=clock, due_at=due_at):
-            return {_column(clock, "due_at"): due_at, _column(clock, "sla"): "running"}
+            at_risk = row[_column(clock, "sla")] == "at_risk" and event.warn_at is None
+            sla = "at_risk" if at_risk else "running"
+            return {_column(clock, "due_at"): due_at, _column(clock, "sla"): sla}
         case SlaRiskRaised(clock=clock):
-            return {_column(clock, "sla"): "at_risk", "is_at_risk": True}
+            return {_column(clock, "sla"): "at_risk"}
         case SlaMet(clock=clock):
-            return {_column(clock, "sla"): "met", "is_at_risk": False}
+            return {_column(clock, "sla"): "met"}
         case SlaBreached(clock=clock):
-            return {_column(clock, "sla"): "breached", "is_at_risk": False, "is_breached": True}
+            return {_column(clock, "sla"): "breached", "is_breached": True}
     return {}
 
 
