@@ -251,8 +251,10 @@ class Selector(Strict):
 
 
 class Relabeling(Strict):
+    sourceLabels: list[str] = []
+    separator: str = ";"
     targetLabel: str
-    replacement: str
+    replacement: str = "$1"
 
 
 class SecretSource(Strict):

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from sqlalchemy import QueuePool
 
 from annals.installation import service_names
+from shared.chassis.database import Database
 from shared.chassis.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,8 @@ DEPLOY = ROOT / "deploy"
 K8S = DEPLOY / "k8s"
 SERVICES = service_names()
 OVERLAYS = ("local", "production")
+RESERVED = 20
+"""Connections to a server of others than Annals: superusers, operators, replicas."""
 CERTIFICATE = {"ca.crt", "tls.crt", "tls.key"}
 """What cert-manager writes to the Secret of a certificate."""
 PUBLISHED = """{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a",
@@ -118,6 +122,23 @@ def default(setting: str) -> int:
 def operations() -> int:
     """Return the port that api and worker processes tell how they are at."""
     return default("operations_port")
+
+
+def connections(command: str, pool: str) -> int:
+    """Return how many connections a process may have open to one service's database.
+
+    Args:
+        command: what it runs: api, worker, gateway or migrate.
+        pool: its ANNALS_DATABASE_POOL.
+    """
+    if command == "gateway":
+        return 0
+    if command == "migrate":
+        return 2
+    kept = Database.postgres("postgresql://db", pool=int(pool)).engine.pool
+    assert isinstance(kept, QueuePool)
+    locks = 2 if command == "worker" else 0
+    return kept.size() + kept._max_overflow + locks
 
 
 def paths(probes: dict[str, Any]) -> dict[str, str]:

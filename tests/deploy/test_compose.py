@@ -15,7 +15,7 @@ from compose_spec import PyCompose
 from shared.chassis.api.identity import identity_of
 from shared.chassis.api.rights import ADMINISTRATOR, SERVICE
 from shared.chassis.settings import EdgeSettings, Settings
-from tests.deploy.manifests import DEPLOY, ROOT, SERVICES
+from tests.deploy.manifests import DEPLOY, RESERVED, ROOT, SERVICES, connections
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
@@ -92,6 +92,19 @@ def test_every_service_runs_in_each_of_the_two_layouts(secrets: Path) -> None:
         )
     assert services["gateway"].get("profiles") is None
     assert services["migrate"]["command"] == ["migrate"]
+
+
+def test_the_database_takes_every_process_of_either_layout(secrets: Path) -> None:
+    file = composed(environment(secrets))
+    (allowed,) = re.findall(r"max_connections=(\d+)", str(file["services"]["postgres"]))
+    for profile in ("small", "services"):
+        wanted = RESERVED
+        for one in of_annals(file).values():
+            if one.get("profiles", [profile]) == [profile]:
+                command, *names = one["command"]
+                pool = one["environment"]["ANNALS_DATABASE_POOL"]
+                wanted += len(names or SERVICES) * connections(command, pool)
+        assert wanted <= int(allowed)
 
 
 def test_services_answer_where_the_others_look(secrets: Path) -> None:

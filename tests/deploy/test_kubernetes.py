@@ -1,6 +1,7 @@
 """The Kubernetes manifests: built, valid, hardened, and in step with the code."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from annals.provisioning import provisioning
+from gateway import create_app
 from shared.chassis.api.contract import Contract
 from shared.chassis.settings import EdgeSettings, Settings
 from tests.deploy.kinds import KINDS
@@ -18,9 +20,12 @@ from tests.deploy.manifests import (
     DEPLOY,
     K8S,
     OVERLAYS,
+    RESERVED,
+    ROOT,
     SERVICES,
     built,
     configured,
+    connections,
     default,
     encrypted,
     found,
@@ -40,13 +45,16 @@ ASKED = {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
 OLDEST, NEWEST = "1.30.0", "1.37.0"
 """The versions of Kubernetes the manifests are for."""
 COMPONENTS = sorted(path.parent.name for path in (K8S / "components").glob("*/kustomization.yaml"))
+INTERNAL = {"/metrics", "/readyz"}
+"""Paths of the gateway for those who run it."""
 _RUNS = ("api", "worker", "migrate")
 _SECRETS = {
     "ANNALS_KEY_ENCRYPTION_KEY": "key-encryption-key",
     "ANNALS_DATABASE_PASSWORD": "password",
     "BROKER_PASSWORD": "password",
 }
-
+_MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+_TLS = {"scheme", "tlsConfig"}
 
 pytestmark = pytest.mark.capability("PLT-15")
 
@@ -311,6 +319,91 @@ def test_every_role_has_its_database_and_no_other() -> None:
         "hostssl sameuser all all scram-sha-256",
         "host all all all reject",
     ]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_database_takes_as_many_pods_as_there_may_be(name: str) -> None:
+    resources = overlay(name)
+    most = {
+        one["spec"]["scaleTargetRef"]["name"]: maximum
+        for one in of_kind(resources, "ScaledObject", "HorizontalPodAutoscaler")
+        for maximum in found(one, "maxReplicas", "maxReplicaCount")
+    }
+    wanted = RESERVED
+    for one in processes(resources):
+        pool = (configured(one, resources) | one.env)["ANNALS_DATABASE_POOL"]
+        surge = max(found(one.resource, "maxSurge"), default=0)
+        wanted += (most.get(one.name, 1) + surge) * connections(one.command, pool)
+    (allowed,) = {
+        *(int(value) for value in found(resources, "max_connections")),
+        *(int(value) for value in re.findall(r"'max_connections=(\d+)'", str(resources))),
+    }
+    assert wanted <= allowed
+
+
+def test_prometheus_reaches_whatever_it_is_to_ask() -> None:
+    resources = overlay("production")
+    (broker,) = of_kind(resources, "RabbitmqCluster")
+    plain = {} if broker["spec"]["tls"]["disableNonTLSListeners"] else {"prometheus": 15692}
+    targets: list[tuple[dict[str, str], dict[str, int], set[str]]] = [
+        ({"app.kubernetes.io/name": "annals-broker"}, {"prometheus-tls": 15691, **plain}, _TLS)
+    ]
+    for one in processes(resources):
+        ports = {port["name"]: port["containerPort"] for port in one.container.get("ports", ())}
+        shown = _TLS if one.command == "gateway" and encrypted(one) else set()
+        targets.append((labels(one.resource), ports, shown))
+    for monitor in of_kind(resources, "PodMonitor"):
+        asked = [one for one in targets if selects(monitor["spec"]["selector"], one[0])]
+        assert asked, monitor["metadata"]["name"]
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            assert _TLS & set(endpoint) == asked[0][2]
+            for pod, ports, _ in asked:
+                way = {endpoint["port"], ports[endpoint["port"]]}
+                assert any(
+                    way & {one["port"] for one in rule["ports"]} and _MONITORING in rule["from"]
+                    for policy in of_kind(resources, "NetworkPolicy")
+                    if selects(policy["spec"]["podSelector"], pod)
+                    for rule in policy["spec"].get("ingress", ())
+                )
+
+
+def test_whoever_comes_from_outside_finds_what_is_public_and_nothing_else() -> None:
+    (ingress,) = of_kind(overlay("production"), "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+
+    def leads(path: str) -> bool:
+        return any(
+            path == one["path"]
+            or (one["pathType"] == "Prefix" and path.startswith(f"{one['path'].rstrip('/')}/"))
+            for one in rule["http"]["paths"]
+        )
+
+    own = {str(route.path) for route in create_app({"leads": "leads:1"}).routes}  # type: ignore[attr-defined] # all have one
+    assert own > INTERNAL
+    pages = {"/", "/console/", "/console/_nicegui_ws/socket.io", "/v1/leads/wang:claim"}
+    for path in own | pages:
+        assert leads(path) == (path not in INTERNAL), path
+
+
+def test_one_service_alone_is_the_base_without_the_others(tmp_path: Path) -> None:
+    shutil.copytree(K8S / "base", tmp_path / "leads")
+    chosen = tmp_path / "leads/kustomization.yaml"
+    others = "|".join({"gateway", *SERVICES} - {"leads"})
+    chosen.write_text(re.sub(rf"  - ({others})\.yaml\n", "", chosen.read_text()))
+    resources = built(tmp_path / "leads")
+    assert sorted(one["kind"] for one in resources) == [
+        *("ConfigMap", "Deployment", "Deployment", "Job", "Namespace", "Service", "ServiceAccount")
+    ]
+    assert {(one.command, *one.container["args"][1:]) for one in processes(resources)} == {
+        (run, "leads") for run in _RUNS
+    }
+
+
+def test_commands_on_the_pages_name_the_namespace() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    commands = re.findall(r"kubectl (?:exec|logs|port-forward|rollout|wait)[^`\n]*", pages)
+    assert commands
+    assert not [command for command in commands if "--namespace annals" not in command]
 
 
 def test_policies_let_through_what_processes_need_and_deny_the_rest() -> None:

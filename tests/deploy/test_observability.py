@@ -25,8 +25,8 @@ ELSEWHERE = {
 }
 """Metrics that Prometheus, the kubelet and RabbitMQ export themselves."""
 _WORDS = {
-    "and", "by", "group", "histogram_quantile", "increase", "max", "on", "or", "rate", "sum",
-    "unless", "vector", "count", "label_values", "le",
+    "absent", "and", "by", "count", "group", "histogram_quantile", "increase", "label_replace",
+    "label_values", "le", "max", "max_over_time", "on", "or", "rate", "sum", "unless", "vector",
 }  # fmt: skip
 
 pytestmark = pytest.mark.capability("PLT-14")
@@ -127,6 +127,18 @@ def test_prometheus_asks_every_process_of_the_compose_file() -> None:
     assert {(name, 9464) for name in ours - {"gateway", "migrate"}} | {("gateway", 8080)} <= watched
     assert {name for name, _ in watched} <= set(file["services"])
     assert len(SERVICES) * 2 <= len(watched)
+
+
+def test_every_process_is_asked_under_a_name_that_outlives_it() -> None:
+    jobs = yaml.safe_load((PROMETHEUS / "prometheus.yaml").read_text())["scrape_configs"]
+    scrapes = [one.get("relabel_configs", []) for one in jobs if "annals" in one["job_name"]]
+    for monitor in of_kind(overlay("production"), "PodMonitor"):
+        if monitor["metadata"]["name"] != "annals-broker":
+            (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+            scrapes.append(endpoint.get("relabelings", []))
+    assert len(scrapes) == 4
+    for (relabelling,) in scrapes:
+        assert "process" in relabelling.values()
 
 
 def test_the_dashboard_is_laid_out_without_overlaps() -> None:
