@@ -32,7 +32,7 @@ _WITH_DEAL = Via(("opportunity_id",), (deals.c.opportunity_id,))
 _OWNED = (customers.c.account_id, leads.c.lead_id, deals.c.opportunity_id)
 
 GUARDS = (
-    Guard(table=customers, record="account", owners=("owner_id",)),
+    Guard(table=customers, record="account", owners=("owner_id",), members=("team_ids",)),
     Guard(table=owner_spells, record="account", via=(_WITH_CUSTOMER,)),
     Guard(table=contact_roles, record="contact", via=(_WITH_CUSTOMER,)),
     Guard(
@@ -56,7 +56,7 @@ GUARDS = (
             "cost": "follow_up.cost_amount",
         },
     ),
-    Guard(table=deals, record="opportunity", owners=("owner_id",)),
+    Guard(table=deals, record="opportunity", owners=("owner_id",), members=("team_ids",)),
     Guard(table=stage_stays, record="opportunity", via=(_WITH_DEAL,)),
     Guard(table=quotes, record="quote", via=(_WITH_DEAL,)),
     Guard(table=contracts, record="contract", owners=("owner_id",), via=(_WITH_CUSTOMER,)),
@@ -74,7 +74,7 @@ GUARDS = (
     Guard(
         table=concerns,
         record="fact",
-        via=tuple(Via(("entity_id",), (key,)) for key in _OWNED),
+        via=tuple(Via(("entity_id",), (key,)) for key in (*_OWNED, tickets.c.ticket_id)),
     ),
     Guard(
         table=facts,

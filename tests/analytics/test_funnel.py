@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 
 from services.analytics.projections.funnel import GetFunnel, ListChannels
-from services.billing.commands import DraftContract, ReceivePayment, SignContract
+from services.billing.commands import (
+    DraftContract,
+    ReceivePayment,
+    ReversePayment,
+    SignContract,
+)
 from services.leads.commands import (
     AssignLead,
     CaptureLead,
@@ -17,8 +22,9 @@ from services.leads.commands import (
     RevertConversion,
     WantedOpportunity,
 )
-from services.pipeline.commands import MoveOpportunity, WinOpportunity
+from services.pipeline.commands import MoveOpportunity, OpenOpportunity, WinOpportunity
 from shared.chassis.testing import NOON
+from shared.events.billing import ReversalReason
 from shared.events.values import Money
 from tests.analytics.life import DAY, Company, company
 
@@ -177,3 +183,106 @@ def test_a_reverted_conversion_no_longer_counts() -> None:
     firm.do("leads", RevertConversion(lead_id="lead-0", reason="mistake"))
     firm.settle()
     assert counts(firm)["all"][4] == 0
+
+
+@pytest.mark.capability("ANA-03", "ANA-06")
+def test_who_skipped_a_stage_has_passed_it() -> None:
+    firm = company()
+    for number in range(6):
+        lead_id = f"lead-{number}"
+        firm.do("leads", CaptureLead(lead_id=lead_id, company=f"公司{number}", channel="web_form"))
+        firm.do("leads", AssignLead(lead_id=lead_id, owner_id="mei"))
+        if number == 0:
+            firm.do("leads", RecordFollowUp(lead_id=lead_id, method="call"))
+        else:
+            firm.do("leads", QualifyLead(lead_id=lead_id))
+    firm.settle()
+    stages = {s.stage: s for s in firm.ask(GetFunnel()).total.stages}
+    assert [s.count for s in stages.values()] == [6, 6, 6, 5, 0, 0, 0]
+    assert stages["qualified"].conversion == pytest.approx(5 / 6)
+    assert (stages["contacted"].dropped, stages["qualified"].dropped) == (0, 1)
+
+
+@pytest.mark.capability("ANA-03", "ANA-06")
+def test_a_payment_that_bounced_was_none() -> None:
+    firm = company()
+    firm.do("leads", CaptureLead(lead_id="lead-0", company="甲", channel="chat"))
+    firm.do("leads", AssignLead(lead_id="lead-0", owner_id="mei"))
+    firm.do("leads", QualifyLead(lead_id="lead-0"))
+    firm.do("leads", ConvertLead(lead_id="lead-0", account_id="account-0"))
+    firm.settle()
+    firm.do(
+        "billing",
+        DraftContract(
+            contract_id="contract-0", account_id="account-0", lead_id="lead-0", amount=yuan(900)
+        ),
+    )
+    firm.do("billing", SignContract(contract_id="contract-0"))
+
+    def pay(number: int, amount: int) -> None:
+        payment_id = f"payment-{number}"
+        firm.do(
+            "billing",
+            ReceivePayment(
+                payment_id=payment_id,
+                contract_id="contract-0",
+                amount=yuan(amount),
+                method="bank_transfer",
+            ),
+        )
+
+    def bounce(number: int) -> None:
+        reason = ReversalReason.BOUNCED
+        firm.do("billing", ReversePayment(payment_id=f"payment-{number}", reason=reason))
+
+    def paid() -> tuple[int, list[Money]]:
+        firm.settle()
+        (channel,) = firm.ask(ListChannels()).items
+        stage = firm.ask(GetFunnel()).total.stages[-1]
+        assert (channel.paid, channel.paid_amounts) == (stage.count, stage.amounts)
+        return stage.count, stage.amounts
+
+    pay(1, 300)
+    pay(2, 100)
+    bounce(1)
+    assert paid() == (1, [yuan(100)])
+    bounce(2)
+    assert paid() == (0, [])
+    pay(3, 200)
+    assert paid() == (1, [yuan(200)])
+
+
+@pytest.mark.capability("ANA-03")
+def test_the_pipeline_is_cut_like_the_funnel() -> None:
+    firm = company()
+    for number, channel in enumerate(("phone", "web_form")):
+        lead_id = f"lead-{number}"
+        firm.do(
+            "leads",
+            CaptureLead(lead_id=lead_id, company=f"公司{number}", channel=channel, region="华东"),
+            NOON + number * 30 * DAY,
+        )
+        firm.do("leads", AssignLead(lead_id=lead_id, owner_id="mei", unit_id="north"))
+        firm.do("leads", QualifyLead(lead_id=lead_id))
+        wanted = WantedOpportunity(opportunity_id=f"deal-{number}", amount=yuan(1000))
+        firm.do("leads", ConvertLead(lead_id=lead_id, opportunity=wanted))
+        firm.settle()
+    firm.do("pipeline", OpenOpportunity(name="泵", channel="phone", owner_id="li", amount=yuan(10)))
+    firm.settle()
+
+    def told(**asked: object) -> tuple[int, int]:
+        seen = firm.ask(GetFunnel.model_validate(asked))
+        standing, entered = (sum(s.count for s in one) for one in (seen.pipeline, seen.entered))
+        return standing, entered
+
+    for asked, count in (
+        ({}, 3),
+        ({"channel": "phone"}, 2),
+        ({"channel": "web"}, 0),
+        ({"owner_id": "mei", "unit_id": "north", "region": "华东"}, 2),
+        ({"owner_id": "li"}, 1),
+        ({"captured_from": "2026-03-20"}, 1),
+        ({"captured_to": "2026-03-20", "channel": "phone"}, 1),
+        ({"captured_from": "2030-01-01"}, 0),
+    ):
+        assert told(**asked) == (count, count), asked

@@ -24,7 +24,7 @@ from services.analytics.projections.people import (
 )
 from services.analytics.projections.service_desk import quotes, ratings, tickets
 from shared.chassis.shapes import NotFound, Page, PastQuery, Reader, View
-from shared.chassis.shapes.history import facts_about
+from shared.chassis.shapes.history import concerns, facts, facts_about
 from shared.events.base import TOPICS
 from shared.events.values import AccountId, Money
 
@@ -222,11 +222,13 @@ class Customer360View(View):
     ledger: LedgerAccountView
     tickets: list[TicketView]
     satisfaction: SatisfactionView
+    cut_short: list[str] = []
+    """Lists of more than the 200 entries told; of what happened, those are the latest."""
 
 
 def get_customer360(query: GetCustomer360, reader: Reader) -> Customer360View:
     """Join the entity rows of one customer."""
-    about = _about(query.account_id, reader) if query.as_of else None
+    about = _ever_about(query.account_id, reader) if query.as_of else None
     with reader.at(query, about) as then:
         return _everything(query.account_id, then)
 
@@ -236,28 +238,37 @@ def _everything(account_id: str, reader: Reader) -> Customer360View:
         found = reader.connection.execute(statement, {"account_id": account_id, **more})
         return [dict(row) for row in found.mappings()]
 
+    def many(name: str) -> list[dict[str, Any]]:
+        found = rows(_LISTS[name])
+        if len(found) > _MANY:
+            cut_short.append(name)
+        kept = found[:_MANY]
+        return kept if name == "contacts" else kept[::-1]
+
+    cut_short: list[str] = []
     profile = rows(_PROFILE)
     if not profile:
         raise NotFound("customer", account_id)
-    from_leads = rows(_LEADS)
+    from_leads = many("leads")
     lead_ids = [row["lead_id"] for row in from_leads]
     return Customer360View(
         profile=ProfileView.model_validate({k: v for k, v in profile[0].items() if v is not None}),
-        contacts=[ContactView.model_validate(row) for row in rows(_CONTACTS)],
-        owners=[OwnerView.model_validate(row) for row in rows(_OWNERS)],
+        contacts=[ContactView.model_validate(row) for row in many("contacts")],
+        owners=[OwnerView.model_validate(row) for row in many("owners")],
         leads=[LeadView.model_validate(row) for row in from_leads],
         activities=[ActivityView.model_validate(r) for r in rows(_DONE, lead_ids=lead_ids)],
         next_steps=[ActivityView.model_validate(r) for r in rows(_PLANNED, lead_ids=lead_ids)],
-        opportunities=[DealView.model_validate(_money(r, "amount")) for r in rows(_DEALS)],
-        quotes=[QuoteView.model_validate(_money(r, "total")) for r in rows(_QUOTES)],
-        contracts=[ContractView.model_validate(_money(r, "total")) for r in rows(_CONTRACTS)],
-        invoices=[InvoiceView.model_validate(_money(r, "total", "paid")) for r in rows(_INVOICES)],
+        opportunities=[DealView.model_validate(_money(r, "amount")) for r in many("opportunities")],
+        quotes=[QuoteView.model_validate(_money(r, "total")) for r in many("quotes")],
+        contracts=[ContractView.model_validate(_money(r, "total")) for r in many("contracts")],
+        invoices=[InvoiceView.model_validate(_money(r, "total", "paid")) for r in many("invoices")],
         payments=[
-            PaymentView.model_validate(_money(r, "amount", "unallocated")) for r in rows(_PAYMENTS)
+            PaymentView.model_validate(_money(r, "amount", "unallocated")) for r in many("payments")
         ],
         ledger=ledger_of(account_id, reader),
-        tickets=[TicketView.model_validate(row) for row in rows(_TICKETS)],
+        tickets=[TicketView.model_validate(row) for row in many("tickets")],
         satisfaction=_satisfaction(account_id, reader),
+        cut_short=cut_short,
     )
 
 
@@ -275,9 +286,11 @@ def _satisfaction(account_id: str, reader: Reader) -> SatisfactionView:
 _THIS: BindParameter[str] = bindparam("account_id")
 
 
-def _of(table: Table, order: Any) -> Select[Any]:
+def _of(table: Table, moment: Any) -> Select[Any]:
+    """Select the latest of a customer's, and one more if there is one."""
     mine = select(table).where(table.c.account_id == _THIS)
-    return mine.order_by(order.nulls_first(), *table.primary_key.columns).limit(_MANY)
+    backwards = (column.desc() for column in table.primary_key.columns)
+    return mine.order_by(moment.desc().nulls_last(), *backwards).limit(_MANY + 1)
 
 
 def _activities(status: str, order: Any) -> Select[Any]:
@@ -288,7 +301,6 @@ def _activities(status: str, order: Any) -> Select[Any]:
 
 
 _PROFILE = select(customers).where(customers.c.account_id == _THIS)
-_LEADS = _of(leads, leads.c.captured_at)
 _CONTACTS = (
     select(contacts, contact_roles.c.role, contact_roles.c.is_primary, contact_roles.c.left_on)
     .join(contact_roles, contact_roles.c.contact_id == contacts.c.contact_id)
@@ -298,17 +310,21 @@ _CONTACTS = (
         contact_roles.c.since.nulls_first(),
         contacts.c.contact_id,
     )
-    .limit(_MANY)
+    .limit(_MANY + 1)
 )
-_OWNERS = _of(owner_spells, owner_spells.c.version)
+_LISTS: dict[str, Select[Any]] = {
+    "contacts": _CONTACTS,
+    "leads": _of(leads, leads.c.captured_at),
+    "owners": _of(owner_spells, owner_spells.c.version),
+    "opportunities": _of(deals, deals.c.opened_at),
+    "quotes": _of(quotes, quotes.c.number),
+    "contracts": _of(contracts, contracts.c.drafted_at),
+    "invoices": _of(invoices, invoices.c.issued_on),
+    "payments": _of(payments, payments.c.value_date),
+    "tickets": _of(tickets, tickets.c.opened_at),
+}
 _DONE = _activities("done", activities.c.done_at.desc().nulls_last())
 _PLANNED = _activities("planned", activities.c.due_at.nulls_first())
-_DEALS = _of(deals, deals.c.opened_at)
-_QUOTES = _of(quotes, quotes.c.number)
-_CONTRACTS = _of(contracts, contracts.c.drafted_at)
-_INVOICES = _of(invoices, invoices.c.issued_on)
-_PAYMENTS = _of(payments, payments.c.value_date)
-_TICKETS = _of(tickets, tickets.c.opened_at)
 _ANSWERS = select(func.count(), func.avg(ratings.c.score)).where(ratings.c.account_id == _THIS)
 _LATEST_ANSWER = (
     select(ratings.c.score)
@@ -328,8 +344,13 @@ def _money(row: dict[str, Any], *names: str) -> dict[str, Any]:
     }
 
 
+def _record(topic: str) -> str:
+    """Return the kind of record that facts of a topic happen to."""
+    return str(getattr(TOPICS[topic], "stream_kind", ""))
+
+
 def _about(account_id: str, reader: Reader) -> list[str]:
-    """Return the account with the leads and contacts whose facts do not name it."""
+    """Return the account with what is its, whose facts need not name it."""
     found = reader.connection.execute(_OTHERS, {"account_id": account_id}).scalars()
     return sorted({account_id, *found})
 
@@ -340,6 +361,33 @@ _OTHERS = union_all(
         customers.c.account_id == _THIS, customers.c.lead_id.is_not(None)
     ),
     select(contact_roles.c.contact_id).where(contact_roles.c.account_id == _THIS),
+    select(deals.c.opportunity_id).where(deals.c.account_id == _THIS),
+    select(tickets.c.ticket_id).where(tickets.c.account_id == _THIS),
+)
+
+
+def _ever_about(account_id: str, reader: Reader) -> list[str]:
+    """Return the account with what was its at any moment, whoever sees it today.
+
+    The past is cut after it is folded, by who owned what then.
+    """
+    live, asked = reader.reading.snapshot, {"account_id": account_id}
+    found = {*live.execute(_OTHERS, asked).scalars(), *live.execute(_NAMING, asked).scalars()}
+    return sorted({account_id, *found})
+
+
+_ITS = ("lead", "contact", "opportunity", "ticket")
+_NAMING = (
+    select(facts.c.stream_id)
+    .join(
+        concerns,
+        (facts.c.context == concerns.c.context) & (facts.c.position == concerns.c.position),
+    )
+    .where(
+        concerns.c.entity_id == _THIS,
+        facts.c.topic.in_([t for t in TOPICS if _record(t) in _ITS]),
+    )
+    .distinct()
 )
 
 
@@ -393,8 +441,3 @@ def list_timeline(query: ListTimeline, reader: Reader) -> Page[MomentView]:
     return Page[MomentView](
         items=[MomentView.model_validate(row) for row in rows], next_page_token=token
     )
-
-
-def _record(topic: str) -> str:
-    """Return the kind of record that facts of a topic happen to."""
-    return str(getattr(TOPICS[topic], "stream_kind", ""))

@@ -36,6 +36,7 @@ deals = Table(
     Column("currency", String),
     Column("owner_id", String),
     Column("unit_id", String),
+    Column("team_ids", JSON),
     Column("region", String),
     Column("channel", String),
     Column("campaign_id", String),
@@ -78,7 +79,7 @@ _ALL = (
 class Deals(Projection):
     """One row per opportunity: what it is worth, who pursues it, where it stands."""
 
-    table = deals
+    table, version = deals, 2
     events = _ALL
 
     @staticmethod
@@ -183,6 +184,7 @@ def _description(event: OpportunityOpened | OpportunityChanged) -> dict[str, Any
         **_amount(event),
         "name": event.name,
         "product_ids": list(event.product_ids),
+        "team_ids": list(event.team_ids),
         "next_step": event.next_step,
         "expected_close_on": event.expected_close_on,
     }

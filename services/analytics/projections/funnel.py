@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Table, func, null, select
 
 from services.analytics.projections.deals import deals, stage_stays
 from services.analytics.projections.leads import leads
@@ -40,7 +40,9 @@ class GetFunnel(PastQuery, http="GET /v1/funnel"):
     """How many leads, and how much money, reached each stage, and where they dropped off.
 
     The cohort view counts the leads captured in the period by the furthest stages they ever
-    reached; the snapshot view counts where each of them stands.
+    reached: who skipped a stage has passed it. The snapshot view counts where each of them stands.
+    The pipeline is cut to the same channel, campaign, owner, unit and region, by what the deals
+    say, and to the deals of leads captured in the period, if one is given.
     """
 
     by: By | None = None
@@ -104,22 +106,39 @@ def get_funnel(query: GetFunnel, reader: Reader) -> FunnelView:
         return FunnelView(
             total=counted(then, where, None)[0],
             groups=counted(then, where, query.by) if query.by else [],
-            pipeline=_standing(then),
-            entered=_entered(then),
+            pipeline=_standing(then, _of_deals(query)),
+            entered=_entered(then, _of_deals(query)),
         )
 
 
 def _where(query: GetFunnel) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [leads.c.captured_at.is_not(None)]
+    return [leads.c.captured_at.is_not(None), *_period(query), *_same(query, leads)]
+
+
+def _of_deals(query: GetFunnel) -> list[ColumnElement[bool]]:
+    period = _period(query)
+    came = [deals.c.lead_id.in_(select(leads.c.lead_id).where(*period))] if period else []
+    return [*_same(query, deals), *came]
+
+
+def _period(query: GetFunnel) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
     if query.captured_from:
         found.append(leads.c.captured_at >= _midnight(query.captured_from))
     if query.captured_to and query.captured_to < date.max:
         found.append(leads.c.captured_at < _midnight(query.captured_to + timedelta(days=1)))
+    return found
+
+
+def _same(query: GetFunnel, table: Table) -> list[ColumnElement[bool]]:
     wanted = query.model_dump(include={"channel", "campaign_id", "owner_id", "unit_id", "region"})
-    return [
-        *found,
-        *(leads.c[name] == value for name, value in wanted.items() if value is not None),
-    ]
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _reached(stage: str) -> ColumnElement[int]:
+    """Count the leads that came to a stage or past it."""
+    moments = [leads.c[f"{one}_at"] for one in STAGES[STAGES.index(stage) :]]
+    return func.count(func.coalesce(*moments, null()))
 
 
 def _midnight(day: date) -> datetime:
@@ -137,7 +156,7 @@ def _dimension(by: By | None) -> ColumnElement[Any]:
 
 def _cohort(reader: Reader, where: Sequence[ColumnElement[bool]], by: By | None) -> list[GroupView]:
     key = _dimension(by)
-    counts = [func.count(leads.c[f"{stage}_at"]).label(stage) for stage in STAGES]
+    counts = [_reached(stage).label(stage) for stage in STAGES]
     rows = reader.connection.execute(
         select(key.label("key"), *counts).where(*where).group_by(key).order_by(key.nulls_first())
     ).mappings()
@@ -157,7 +176,7 @@ def _cohort(reader: Reader, where: Sequence[ColumnElement[bool]], by: By | None)
                     amounts=amounts,
                     conversion=row[stage] / before if before else None,
                     of_all=row[stage] / first if first else None,
-                    dropped=max(0, before - row[stage]) if before is not None else None,
+                    dropped=before - row[stage] if before is not None else None,
                 )
             )
         groups.append(GroupView(key=row["key"], stages=stages))
@@ -199,7 +218,7 @@ def _amounts(
     return found
 
 
-def _standing(reader: Reader) -> list[PipelineStageView]:
+def _standing(reader: Reader, where: Sequence[ColumnElement[bool]]) -> list[PipelineStageView]:
     rows = reader.connection.execute(
         select(
             deals.c.process_id,
@@ -208,7 +227,7 @@ def _standing(reader: Reader) -> list[PipelineStageView]:
             func.count(),
             func.sum(deals.c.amount, type_=deals.c.amount.type),
         )
-        .where(deals.c.status == "open")
+        .where(deals.c.status == "open", *where)
         .group_by(deals.c.process_id, deals.c.stage, deals.c.currency)
         .order_by(
             deals.c.process_id.nulls_first(),
@@ -229,7 +248,7 @@ def _standing(reader: Reader) -> list[PipelineStageView]:
     return list(found.values())
 
 
-def _entered(reader: Reader) -> list[PipelineStageView]:
+def _entered(reader: Reader, where: Sequence[ColumnElement[bool]]) -> list[PipelineStageView]:
     rows = reader.connection.execute(
         select(
             deals.c.process_id,
@@ -237,6 +256,7 @@ def _entered(reader: Reader) -> list[PipelineStageView]:
             func.count(stage_stays.c.opportunity_id.distinct()),
         )
         .join(deals, deals.c.opportunity_id == stage_stays.c.opportunity_id)
+        .where(*where)
         .group_by(deals.c.process_id, stage_stays.c.stage)
         .order_by(deals.c.process_id.nulls_first(), stage_stays.c.stage.nulls_first())
     ).all()
@@ -289,10 +309,7 @@ def list_channels(query: ListChannels, reader: Reader) -> ChannelsView:
             select(
                 key,
                 func.count(),
-                func.count(leads.c.qualified_at),
-                func.count(leads.c.converted_at),
-                func.count(leads.c.won_at),
-                func.count(leads.c.paid_at),
+                *(_reached(stage) for stage in ("qualified", "converted", "won", "paid")),
             )
             .where(*where)
             .group_by(key)

@@ -28,6 +28,7 @@ from shared.events.leads import (
     StatementMerged,
 )
 from shared.events.pipeline import OpportunityReopened, OpportunityWithdrawn, OpportunityWon
+from shared.events.values import Money
 
 __all__ = ["Leads", "leads"]
 
@@ -73,7 +74,7 @@ leads = Table(
 class Leads(Projection):
     """One row per lead: where it came from, who has it, and how far it got when."""
 
-    table = leads
+    table, version = leads, 2
     events = (
         LeadCaptured,
         StatementMerged,
@@ -193,9 +194,11 @@ class Leads(Projection):
                     "won_currency": None,
                 }
             case PaymentReceived():
-                return {**was, "paid_at": was["paid_at"] or at, **_added(was, "paid", event.amount)}
+                before = was if was["paid_at"] else {**was, "paid_currency": None}
+                paid = _added(before, "paid", event.amount)
+                return {**before, "paid_at": was["paid_at"] or at, **paid}
             case PaymentReversed():
-                return {**was, **_added(was, "paid", -event.amount)}
+                return _with_less(was, event.amount)
         return row
 
 
@@ -205,6 +208,12 @@ def _profile(event: LeadCaptured | StatementMerged | LeadProfileChanged) -> dict
         "industry": event.industry,
         "product_id": event.product_ids[0] if event.product_ids else None,
     }
+
+
+def _with_less(row: Row, money: Money) -> Row:
+    """Take a payment back; a lead of which nothing is left has not paid."""
+    now = {**row, **_added(row, "paid", -money)}
+    return now if now["paid_amount"] else {**now, "paid_at": None, "paid_amount": None}
 
 
 def _added(row: Row, what: str, money: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Contracts, instalments, invoices, payments and balances; what is owed, due and expected."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from shared.chassis.shapes import (
 )
 from shared.events.base import Event, Recorded
 from shared.events.billing import (
+    Allocation,
     ContractActivated,
     ContractAmended,
     ContractApproved,
@@ -46,14 +48,13 @@ from shared.events.billing import (
     InvoicePaid,
     InvoiceReopened,
     InvoiceSent,
-    InvoiceSettled,
     InvoiceVoided,
     LedgerAccount,
     LedgerPosted,
     PaymentAllocated,
-    PaymentCredited,
     PaymentPlanAgreed,
     PaymentPlanRevised,
+    PaymentReallocated,
     PaymentReceived,
     PaymentReversed,
     Side,
@@ -107,6 +108,7 @@ _CONTRACT_STATUS: dict[type[Event], str] = {
     ContractExpired: "expired",
     ContractWithdrawn: "withdrawn",
 }
+_IN_FORCE = ("signed", "active", "fulfilled", "expired")
 
 
 class Contracts(Projection):
@@ -174,6 +176,7 @@ class Instalments(Projection):
     """One row per instalment: planned, paid and left."""
 
     table = instalments
+    version = 2
     events = (
         PaymentPlanAgreed,
         PaymentPlanRevised,
@@ -201,53 +204,52 @@ class Instalments(Projection):
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         """Follow the instalment."""
         event = recorded.event
-        was: Row = row if row is not None else blank(instalments, key)
+        was: Row = row if row is not None else {**blank(instalments, key), "paid": Decimal(0)}
         was = {**was, "contract_id": event.contract_id, "account_id": event.account_id}
         match event:
             case PaymentPlanAgreed() | PaymentPlanRevised():
                 part = next((i for i in event.instalments if (i.instalment_id,) == key), None)
                 if part is None:
                     return None
-                paid = was["paid"] or Decimal(0)
-                return {
+                now = {
                     **was,
                     "amount": part.amount.amount,
                     "currency": part.amount.currency,
                     "due_on": part.due_on,
                     "milestone": part.milestone,
-                    "paid": paid,
-                    "outstanding": part.amount.amount - paid,
-                    "status": was["status"] or "pending",
                 }
+                return _left(now, overdue=was["due_on"] == part.due_on)
             case InstalmentScheduled():
                 return {**was, "due_on": event.due_on}
             case InstalmentFellOverdue():
-                return {**was, "status": "overdue"}
+                return _left({**was, "status": "overdue"})
             case InstalmentPaid():
-                return {
-                    **was,
-                    "paid": event.paid.amount,
-                    "outstanding": event.outstanding.amount,
-                    "status": "overdue" if was["status"] == "overdue" else "partly_paid",
-                }
+                return _left({**was, "paid": was["paid"] + event.amount.amount})
             case InstalmentSettled():
-                return {
-                    **was,
-                    "outstanding": Decimal(0),
-                    "status": "paid",
-                    "settled_on": event.settled_on,
-                }
+                return was if was["outstanding"] else {**was, "settled_on": event.settled_on}
             case InstalmentReopened():
-                return {
-                    **was,
-                    "paid": event.paid.amount,
-                    "outstanding": event.outstanding.amount,
-                    "status": "partly_paid" if event.paid.amount else "pending",
-                    "settled_on": None,
-                }
+                paid = was["paid"] - event.amount.amount
+                return _left({**was, "paid": paid, "settled_on": None})
             case InstalmentVoided():
                 return {**was, "outstanding": Decimal(0), "status": "void"}
         return row
+
+
+def _left(row: dict[str, Any], *, overdue: bool = True) -> Row:
+    """Say what is left of an instalment and where it stands by what its row took in.
+
+    A fact's own totals count everything recorded before it, also what happened after it.
+    """
+    if row["status"] == "void" or row["amount"] is None:
+        return row
+    outstanding = max(row["amount"] - row["paid"], Decimal(0))
+    if not outstanding:
+        status = "paid"
+    elif row["status"] == "overdue" and overdue:
+        status = "overdue"
+    else:
+        status = "partly_paid" if row["paid"] else "pending"
+    return {**row, "outstanding": outstanding, "status": status}
 
 
 invoices = Table(
@@ -272,17 +274,17 @@ _INVOICE_STATUS: dict[type[Event], str] = {
     InvoiceApproved: "approved",
     InvoiceDeclined: "declined",
     InvoiceIssued: "issued",
-    InvoiceSent: "sent",
-    InvoiceSettled: "settled",
     InvoiceVoided: "voided",
 }
+_PAYABLE = ("issued", "sent")
 
 
 class Invoices(Projection):
     """One row per invoice."""
 
     table = invoices
-    events = (*_INVOICE_STATUS, InvoicePaid, InvoiceReopened, InvoiceCredited)
+    version = 2
+    events = (*_INVOICE_STATUS, InvoiceSent, InvoicePaid, InvoiceReopened, InvoiceCredited)
 
     @staticmethod
     def keys(recorded: Recorded[Any]) -> Iterable[Key]:
@@ -292,8 +294,10 @@ class Invoices(Projection):
     @staticmethod
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         """Follow the invoice's life."""
-        was: Row = row if row is not None else blank(invoices, key)
         event = recorded.event
+        if row is None and not isinstance(event, (InvoiceApplied, InvoiceIssued)):
+            return None
+        was: Row = row or {**blank(invoices, key), "paid": Decimal(0), "credited": Decimal(0)}
         now = {**was, "account_id": event.account_id, "contract_id": event.contract_id}
         now["status"] = _INVOICE_STATUS.get(type(event), was["status"])
         match event:
@@ -302,17 +306,32 @@ class Invoices(Projection):
                     "total": event.total.amount,
                     "currency": event.total.currency,
                     "due_on": event.due_on,
-                    "paid": was["paid"] or Decimal(0),
                 }
                 if isinstance(event, InvoiceIssued):
                     now |= {"number": event.number, "issued_on": event.issued_on}
+            case InvoiceSent() if was["status"] == "issued":
+                now["status"] = "sent"
             case InvoicePaid():
-                now["paid"] = event.paid.amount
+                now["paid"] += event.amount.amount
             case InvoiceReopened():
-                now |= {"paid": event.paid.amount, "status": "issued"}
+                now["paid"] -= event.amount.amount
             case InvoiceCredited():
-                now["credited"] = (was["credited"] or Decimal(0)) + event.total.amount
-        return now
+                now["credited"] += event.total.amount
+                now["paid"] = min(now["paid"], now["total"] - now["credited"])
+        return {**now, "status": _standing(now)}
+
+
+def _standing(invoice: Row) -> str:
+    """Say where an invoice stands by what its row took in, as `_left` does."""
+    status: str = invoice["status"]
+    left = invoice["total"] - invoice["credited"]
+    if status not in {*_PAYABLE, "settled"}:
+        return status
+    if left <= 0:
+        return "credited"
+    if invoice["paid"] >= left:
+        return "settled"
+    return "issued" if status == "settled" else status
 
 
 payments = Table(
@@ -339,7 +358,8 @@ class Payments(Projection):
     """One row per payment and what it paid for."""
 
     table = payments
-    events = (PaymentReceived, PaymentAllocated, PaymentCredited, PaymentReversed)
+    version = 2
+    events = (PaymentReceived, PaymentAllocated, PaymentReallocated, PaymentReversed)
 
     @staticmethod
     def keys(recorded: Recorded[Any]) -> Iterable[Key]:
@@ -349,35 +369,41 @@ class Payments(Projection):
     @staticmethod
     def fold(key: Key, row: Row | None, recorded: Recorded[Any]) -> Row | None:
         """Follow the payment."""
-        was: Row = row if row is not None else blank(payments, key)
         event = recorded.event
+        if isinstance(event, PaymentReceived):
+            return {
+                **blank(payments, key),
+                "account_id": event.account_id,
+                "contract_id": event.contract_id,
+                "amount": event.amount.amount,
+                "unallocated": event.amount.amount,
+                "currency": event.amount.currency,
+                "method": event.method,
+                "value_date": event.value_date,
+                "received_at": recorded.occurred_at,
+                "status": "received",
+                "allocations": [],
+            }
+        if row is None:
+            return None
         match event:
-            case PaymentReceived():
-                return {
-                    **was,
-                    "account_id": event.account_id,
-                    "contract_id": event.contract_id,
-                    "amount": event.amount.amount,
-                    "unallocated": event.amount.amount,
-                    "currency": event.amount.currency,
-                    "method": event.method,
-                    "value_date": event.value_date,
-                    "received_at": recorded.occurred_at,
-                    "status": "received",
-                    "allocations": [],
-                }
             case PaymentAllocated():
-                parts = [part.model_dump(mode="json") for part in event.allocations]
-                return {
-                    **was,
-                    "unallocated": event.unallocated.amount,
-                    "allocations": [*(was["allocations"] or []), *parts],
-                }
-            case PaymentCredited():
-                return {**was, "status": "credited"}
+                return _paying(row, [*row["allocations"], *_plain(event.allocations)])
+            case PaymentReallocated():
+                return _paying(row, _plain(event.allocations))
             case PaymentReversed():
-                return {**was, "status": "reversed", "reversal": event.reason, "allocations": []}
+                gone = {"unallocated": Decimal(0), "allocations": []}
+                return {**row, **gone, "status": "reversed", "reversal": event.reason}
         return row
+
+
+def _paying(row: Row, allocations: list[dict[str, Any]]) -> Row:
+    spent = sum(Decimal(part["amount"]["amount"]) for part in allocations)
+    return {**row, "allocations": allocations, "unallocated": row["amount"] - spent}
+
+
+def _plain(allocations: Iterable[Allocation]) -> list[dict[str, Any]]:
+    return [part.model_dump(mode="json", exclude_none=True) for part in allocations]
 
 
 balances = Table(
@@ -427,7 +453,7 @@ class BalanceView(View):
 
 
 class AgeingView(View):
-    """What is owed in one currency by how long it is overdue."""
+    """What is owed in one currency by how long it is overdue, instalments and invoices alike."""
 
     currency: str
     not_due: Money
@@ -451,7 +477,7 @@ class PlanView(View):
 
 
 class ForecastView(View):
-    """Money expected in a month by the payment plans."""
+    """What is owed with a due day in a month."""
 
     month: str
     expected: Money
@@ -505,20 +531,53 @@ def ledger_of(account_id: str, reader: Reader) -> LedgerAccountView:
     rows = [
         dict(row) for row in reader.connection.execute(_PLAN, {"account_id": account_id}).mappings()
     ]
+    owed = _owed(reader, account_id, rows)
     return LedgerAccountView(
         account_id=account_id,
         balances=_balances(reader, account_id),
-        ageing=_ageing(rows, reader.now.date()),
+        ageing=_ageing(owed, reader.now.date()),
         plan=[_plan(row) for row in rows],
-        forecast=_forecast(rows),
+        forecast=_forecast(owed),
     )
 
 
 _PLAN = (
-    select(instalments)
+    select(instalments, contracts.c.status.in_(_IN_FORCE).label("in_force"))
+    .outerjoin(contracts, contracts.c.contract_id == instalments.c.contract_id)
     .where(instalments.c.account_id == bindparam("account_id"), instalments.c.status != "void")
     .order_by(instalments.c.due_on.nulls_first(), instalments.c.instalment_id)
 )
+_OPEN_INVOICES = (
+    select(invoices)
+    .where(invoices.c.account_id == bindparam("account_id"), invoices.c.status.in_(_PAYABLE))
+    .order_by(invoices.c.due_on.nulls_last(), invoices.c.invoice_id)
+)
+_OWED_BY: dict[Table, set[str]] = {
+    contracts: {"status"},
+    instalments: {"due_on"},
+    invoices: {"contract_id", "status", "total", "credited", "paid", "currency", "due_on"},
+}
+
+
+def _owed(reader: Reader, account_id: str, plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is open: instalments in force, and of invoices what none of these schedules.
+
+    Nothing is told to whoever may not know all that it is made of: a part would pass for the whole.
+    """
+    cut = reader.cut
+    if cut is not None and any(cut.hidden(table) & names for table, names in _OWED_BY.items()):
+        return []
+    owed = [row for row in plan if row["in_force"]]
+    scheduled: dict[str | None, Decimal] = defaultdict(Decimal)
+    for row in owed:
+        scheduled[row["contract_id"]] += row["outstanding"]
+    asked = {"account_id": account_id}
+    for invoice in reader.connection.execute(_OPEN_INVOICES, asked).mappings():
+        left = invoice["total"] - invoice["credited"] - invoice["paid"]
+        covered = min(scheduled[invoice["contract_id"]], left)
+        scheduled[invoice["contract_id"]] -= covered
+        owed.append({**invoice, "outstanding": left - covered})
+    return [row for row in owed if row["outstanding"]]
 
 
 def get_trial_balance(query: GetTrialBalance, reader: Reader) -> TrialBalanceView:
@@ -577,8 +636,6 @@ _BUCKETS = (
 def _ageing(rows: list[dict[str, Any]], today: date) -> list[AgeingView]:
     sums: dict[str, dict[str, Decimal]] = {}
     for row in rows:
-        if not row["outstanding"]:
-            continue
         late = (today - row["due_on"]) / timedelta(days=1) if row["due_on"] else 0
         bucket = next((name for days, name in _BUCKETS if late <= days), "over_90")
         names = [name for _, name in _BUCKETS] + ["over_90"]
@@ -612,7 +669,7 @@ def _plan(row: dict[str, Any]) -> PlanView:
 def _forecast(rows: list[dict[str, Any]]) -> list[ForecastView]:
     sums: dict[tuple[str, str], Decimal] = {}
     for row in rows:
-        if row["outstanding"] and row["due_on"]:
+        if row["due_on"]:
             place = (row["due_on"].isoformat()[:7], row["currency"])
             sums[place] = sums.get(place, Decimal(0)) + row["outstanding"]
     return [

@@ -25,6 +25,8 @@ from shared.events.accounts import (
     ContactLinked,
     ContactProfileChanged,
     ContactWithdrawn,
+    TeamMemberAdded,
+    TeamMemberRemoved,
 )
 from shared.events.base import Recorded
 from shared.events.leads import FollowUpCancelled, FollowUpPlanned, FollowUpRecorded
@@ -57,6 +59,7 @@ customers = Table(
     Column("introduction", String),
     Column("owner_id", String),
     Column("unit_id", String),
+    Column("team_ids", JSON),
     Column("parent_id", String),
     Column("lead_id", String),
     Column("channel", String),
@@ -73,12 +76,14 @@ customers = Table(
 class Customers(Projection):
     """One row per account."""
 
-    table = customers
+    table, version = customers, 2
     events = (
         AccountOpened,
         AccountProfileChanged,
         AccountParentSet,
         AccountOwnerChanged,
+        TeamMemberAdded,
+        TeamMemberRemoved,
         AccountLifecycleMoved,
         AccountMilestoneReached,
         AccountTagged,
@@ -102,6 +107,7 @@ class Customers(Projection):
                 return now | {
                     "owner_id": event.owner_id,
                     "unit_id": event.unit_id,
+                    "team_ids": [],
                     "parent_id": event.parent_id,
                     "lead_id": event.lead_id,
                     "channel": event.channel,
@@ -118,6 +124,11 @@ class Customers(Projection):
                 return now | {"parent_id": event.parent_id}
             case AccountOwnerChanged():
                 return now | {"owner_id": event.owner_id, "unit_id": event.unit_id}
+            case TeamMemberAdded():
+                return now | {"team_ids": sorted({*(was["team_ids"] or []), event.employee_id})}
+            case TeamMemberRemoved():
+                left = event.employee_id
+                return now | {"team_ids": [one for one in was["team_ids"] or [] if one != left]}
             case AccountLifecycleMoved():
                 return now | {"lifecycle": event.to_stage}
             case AccountMilestoneReached():

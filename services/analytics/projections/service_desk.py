@@ -17,6 +17,7 @@ from shared.events.pipeline import (
     QuoteSuperseded,
 )
 from shared.events.support import (
+    Author,
     RatingGiven,
     SlaBreached,
     SlaClock,
@@ -33,6 +34,7 @@ from shared.events.support import (
     TicketReplied,
     TicketResolved,
     TicketResumed,
+    TicketUnmerged,
 )
 
 __all__ = ["Quotes", "Ratings", "Tickets", "quotes", "ratings", "tickets"]
@@ -128,7 +130,7 @@ tickets = Table(
 
 _TICKET_STATUS: dict[type[Event], str] = {
     TicketOpened: "new",
-    TicketPended: "pending_customer",
+    TicketPended: "pending",
     TicketResumed: "open",
     TicketResolved: "resolved",
     TicketClosed: "closed",
@@ -140,9 +142,10 @@ _TICKET_STATUS: dict[type[Event], str] = {
 class Tickets(Projection):
     """One row per ticket with its clocks."""
 
-    table = tickets
+    table, version = tickets, 2
     events = (
         *_TICKET_STATUS,
+        TicketUnmerged,
         TicketChanged,
         TicketAssigned,
         TicketReplied,
@@ -184,19 +187,26 @@ class Tickets(Projection):
                 now["employee_id"] = event.employee_id
                 if was["status"] == "new":
                     now["status"] = "open"
-            case TicketReplied():
-                if event.is_first_response:
-                    now["first_response_at"] = at
+            case TicketReplied(author=Author.AGENT, is_public=True):
+                now["first_response_at"] = was["first_response_at"] or at
                 if was["status"] == "new":
                     now["status"] = "open"
             case TicketResolved():
-                now["resolved_at"] = at
+                now |= {"resolved_at": at, "employee_id": was["employee_id"] or event.employee_id}
             case TicketClosed():
                 now["closed_at"] = at
             case TicketReopened():
-                now |= {"reopened": event.reopened, "resolved_at": None, "closed_at": None}
+                settled = dict.fromkeys(("resolved_at", "closed_at", "resolution_sla"))
+                now |= {**settled, "reopened": event.reopened}
+            case TicketUnmerged():
+                now["status"] = event.status
             case SlaDueSet():
-                now |= {_clock(event, "due_at"): event.due_at, _clock(event, "sla"): "running"}
+                sla = _clock(event, "sla")
+                still = was[sla] == "at_risk" and event.warn_at is None
+                now |= {
+                    _clock(event, "due_at"): event.due_at,
+                    sla: "at_risk" if still else "running",
+                }
             case SlaRiskRaised():
                 now[_clock(event, "sla")] = "at_risk"
             case SlaBreached():
