@@ -1,7 +1,7 @@
 """The commands of billing: load, decide, record."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.billing.commands import (
     ActivateContract,
@@ -20,6 +20,7 @@ from services.billing.commands import (
     FulfilContract,
     ImportContract,
     ImportPayment,
+    InstalmentTerms,
     IssueInvoice,
     NewContract,
     NewPayment,
@@ -57,7 +58,7 @@ from services.billing.domain.contract import (
     plan_of,
 )
 from services.billing.domain.exchange_rate import ExchangeRates, rates_id
-from services.billing.domain.invoice import Invoice, applied, asked_price
+from services.billing.domain.invoice import Invoice, applied, asked_price, check_instalments
 from services.billing.domain.number_series import (
     CREDIT_NOTES,
     INVOICES,
@@ -72,11 +73,16 @@ from services.billing.domain.payment import (
 )
 from services.billing.domain.payment_plan import DAYS_TO_PAY, PaymentPlan, agreed, single
 from services.billing.projections.instalments import contracts_with_debts
-from services.billing.projections.invoices import free_invoices_with_debts
+from services.billing.projections.invoices import invoices_with_debts
 from shared.chassis.application import Application, Work
 from shared.chassis.shapes import Answer, Command, Invalid, Taken
 from shared.events.base import Event
-from shared.events.billing import Allocation, ContractDrafted
+from shared.events.billing import (
+    Allocation,
+    ContractDrafted,
+    PaymentPlanAgreed,
+    PaymentPlanRevised,
+)
 from shared.events.values import Money
 
 __all__ = ["BillingApplication"]
@@ -113,15 +119,17 @@ class BillingApplication(Application):
                 work.record(contract_id, [fact], at=moment)
             agreed_at = command.activated_at or command.signed_at or command.at
             if command.instalments:
-                plan = agreed(contract_id, contract, command.instalments, command.new_id)
-                work.record(plan_of(contract_id), plan, at=agreed_at)
+                wanted = command.instalments
+                plan = agreed(contract_id, contract, wanted, command.new_id)
+                self._record_plan(work, plan_of(contract_id), plan, wanted, agreed_at)
             elif command.activated_at:
                 starts_on = command.starts_on or day_of(command.activated_at, command.time_zone)
                 due_on = command.due_on or starts_on + timedelta(days=DAYS_TO_PAY)
                 plan = single(contract_id, contract, due_on, command.new_id)
-                work.record(plan_of(contract_id), plan, at=agreed_at)
-                if command.terminated_at:
-                    self._void_plan(work, contract_id, command.termination_reason)
+                self._record_plan(work, plan_of(contract_id), plan, at=agreed_at)
+            if command.terminated_at:
+                reason, at = command.termination_reason, command.terminated_at
+                self._drop_plan(work, contract_id, reason, at)
             return contract_id
 
         return self.commit(command, decide)
@@ -148,13 +156,26 @@ class BillingApplication(Application):
         def decide(work: Work) -> str:
             contract = work.load(Contract, command.contract_id)
             work.record(command.contract_id, contract.withdraw(command))
-            self._void_plan(work, command.contract_id, command.reason)
+            self._drop_plan(work, command.contract_id, command.reason, command.at)
+            quote_id = contract.quote_id
+            if quote_id and work.holder("quote", quote_id) == command.contract_id:
+                work.release("quote", quote_id)
             return command.contract_id
 
         return self.commit(command, decide)
 
     def sign_contract(self, command: SignContract) -> Answer:
-        return self.change(Contract, command.contract_id, lambda it: it.sign(command), command)
+        def decide(work: Work) -> str:
+            contract = work.load(Contract, command.contract_id)
+            signature = contract.sign(command)
+            work.record(command.contract_id, signature)
+            plan = work.find(PaymentPlan, plan_of(command.contract_id))
+            if signature and plan is not None:
+                today = day_of(command.at, plan.time_zone)
+                work.record(plan_of(command.contract_id), plan.note_all_due(today))
+            return command.contract_id
+
+        return self.commit(command, decide)
 
     def activate_contract(self, command: ActivateContract) -> Answer:
         def decide(work: Work) -> str:
@@ -181,7 +202,7 @@ class BillingApplication(Application):
         def decide(work: Work) -> str:
             contract = work.load(Contract, command.contract_id)
             work.record(command.contract_id, contract.terminate(command))
-            self._void_plan(work, command.contract_id, command.reason)
+            self._drop_plan(work, command.contract_id, command.reason, command.at)
             return command.contract_id
 
         return self.commit(command, decide)
@@ -202,7 +223,10 @@ class BillingApplication(Application):
             contract = work.load(Contract, command.contract_id)
             number = made_up_number(command)
             work.claim("contract-number", number, renewal_id)
-            ending, beginning = contract.renew(command.contract_id, renewal_id, number, command)
+            before = work.find(Contract, contract.renewed_by) if contract.renewed_by else None
+            ending, beginning = contract.renew(
+                command.contract_id, renewal_id, number, command, before
+            )
             work.record(command.contract_id, ending)
             _require_new(work, renewal_id)
             work.record(renewal_id, beginning)
@@ -226,12 +250,13 @@ class BillingApplication(Application):
             contract = self._open_to_planning(work, command.contract_id)
             plan_id = plan_of(command.contract_id)
             plan = work.find(PaymentPlan, plan_id)
-            work.record(
-                plan_id,
-                plan.agree_anew(command.instalments, command.new_id)
+            wanted = command.instalments
+            facts = (
+                plan.agree_anew(wanted, command.new_id)
                 if plan
-                else agreed(command.contract_id, contract, command.instalments, command.new_id),
+                else agreed(command.contract_id, contract, wanted, command.new_id)
             )
+            self._record_plan(work, plan_id, facts, wanted)
             return plan_id
 
         return self.commit(command, decide)
@@ -241,7 +266,8 @@ class BillingApplication(Application):
             self._open_to_planning(work, command.contract_id)
             plan_id = plan_of(command.contract_id)
             plan = work.load(PaymentPlan, plan_id)
-            work.record(plan_id, plan.revise(command.instalments, command.new_id))
+            wanted = command.instalments
+            self._record_plan(work, plan_id, plan.revise(wanted, command.new_id), wanted)
             return plan_id
 
         return self.commit(command, decide)
@@ -275,9 +301,11 @@ class BillingApplication(Application):
     def allocate_payment(self, command: AllocatePayment) -> Answer:
         def decide(work: Work) -> str:
             payment_id = command.payment_id
-            on = command.value_date or day_of(command.at)
-            if work.load(Payment, payment_id).is_reversed:
+            payment = work.load(Payment, payment_id)
+            if payment.is_reversed:
                 raise PaymentIsReversed
+            contract_id = command.contract_id or payment.contract_id
+            on = command.value_date or self._day(work, command.at, contract_id)
             if command.allocations:
                 self._pay_named(work, payment_id, command.allocations, on, from_credit=True)
             else:
@@ -289,7 +317,7 @@ class BillingApplication(Application):
     def reverse_payment(self, command: ReversePayment) -> Answer:
         def decide(work: Work) -> str:
             payment = work.load(Payment, command.payment_id)
-            on = command.value_date or day_of(command.at)
+            on = command.value_date or self._day(work, command.at, payment.contract_id)
             work.record(command.payment_id, payment.reverse(command.payment_id, command, on))
             for plan_id, parts in _by_plan(payment.allocations).items():
                 plan = work.load(PaymentPlan, plan_id)
@@ -315,6 +343,7 @@ class BillingApplication(Application):
                 else None
             )
             price = asked_price(command, contract, plan)
+            self._check_instalments(work, command.contract_id, command.instalment_ids, price.total)
             _require_new(work, invoice_id)
             work.record(invoice_id, applied(command, account_id, money_refs(contract), price))
             return invoice_id
@@ -336,9 +365,12 @@ class BillingApplication(Application):
             if invoice.number is not None:
                 number = invoice.number
                 return command.invoice_id
-            on = command.issued_on or day_of(command.at)
+            on = command.issued_on or self._day(work, command.at, invoice.contract_id)
             number = self._number(work, INVOICES, on.year, command.invoice_id)
             work.record(command.invoice_id, invoice.issue(command.invoice_id, number, on))
+            self._check_instalments(
+                work, invoice.contract_id, invoice.instalment_ids, invoice.total
+            )
             self._invoiced(work, invoice, command.invoice_id, invoice.total)
             self._apply_advances(work, invoice.contract_id, on)
             return command.invoice_id
@@ -351,7 +383,8 @@ class BillingApplication(Application):
     def void_invoice(self, command: VoidInvoice) -> Answer:
         def decide(work: Work) -> str:
             invoice = work.load(Invoice, command.invoice_id)
-            voiding = invoice.void(command.invoice_id, command, day_of(command.at))
+            on = self._day(work, command.at, invoice.contract_id)
+            voiding = invoice.void(command.invoice_id, command, on)
             work.record(command.invoice_id, voiding)
             if voiding and invoice.number is not None:
                 self._invoiced(work, invoice, command.invoice_id, -invoice.left)
@@ -367,7 +400,7 @@ class BillingApplication(Application):
             invoice_id = command.invoice_id
             invoice = work.load(Invoice, invoice_id)
             amount = invoice.creditable(command)
-            on = day_of(command.at)
+            on = self._day(work, command.at, invoice.contract_id)
             number = self._number(work, CREDIT_NOTES, on.year, invoice_id)
             work.record(invoice_id, invoice.credit(invoice_id, number, amount, command, on))
             self._invoiced(work, invoice, invoice_id, -amount)
@@ -380,6 +413,8 @@ class BillingApplication(Application):
                 work.record(payment_id, facts)
                 excess -= freed
             self._apply_advances(work, invoice.contract_id, on)
+            if invoice.contract_id and work.load(Contract, invoice.contract_id).dropped:
+                self._drop_plan(work, invoice.contract_id, command.reason, command.at)
             return invoice_id
 
         return self.commit(command, decide, lambda: {"credit_note": number})
@@ -392,6 +427,16 @@ class BillingApplication(Application):
             return stream_id
 
         return self.commit(command, decide)
+
+    def foresee(self, work: Work, commands: Sequence[Command]) -> None:
+        """Look up at once whether other plans have the instalments of historic contracts."""
+        historic = [command for command in commands if isinstance(command, ImportContract)]
+        work.look_up(
+            ("instalment", part.instalment_id or command.new_id(f"instalment {number}"))
+            for command in historic
+            for number, part in enumerate(command.instalments, 1)
+        )
+        work.look_up(("instalment", command.new_id("instalment 1")) for command in historic)
 
     def _open_contract(
         self, work: Work, contract_id: str, command: NewContract, opening: Sequence[Event]
@@ -425,7 +470,8 @@ class BillingApplication(Application):
         today = day_of(command.at, contract.content.time_zone)
         if plan is None:
             due_on = (contract.content.starts_on or today) + timedelta(days=DAYS_TO_PAY)
-            work.record(plan_id, single(contract_id, contract, due_on, command.new_id))
+            plan_facts = single(contract_id, contract, due_on, command.new_id)
+            self._record_plan(work, plan_id, plan_facts)
         else:
             work.record(plan_id, plan.note_all_due(today))
 
@@ -438,14 +484,43 @@ class BillingApplication(Application):
             return
         wanted = command.instalments if isinstance(command, AmendContract) else None
         today = day_of(command.at, plan.time_zone)
-        work.record(
-            plan_of(contract_id), plan.follow(contract.total, wanted, today, command.new_id)
-        )
+        facts = plan.follow(contract.total, wanted, today, command.new_id)
+        self._record_plan(work, plan_of(contract_id), facts, wanted or ())
 
-    def _void_plan(self, work: Work, contract_id: str, reason: str) -> None:
-        plan = work.find(PaymentPlan, plan_of(contract_id))
-        if plan is not None:
-            work.record(plan_of(contract_id), plan.void_open(reason))
+    def _record_plan(
+        self,
+        work: Work,
+        plan_id: str,
+        facts: Sequence[Event],
+        wanted: Sequence[InstalmentTerms] = (),
+        at: datetime | None = None,
+    ) -> None:
+        """Record a plan, and keep the ids of its instalments: they are looked up without it."""
+        places = {part.instalment_id: place for place, part in enumerate(wanted)}
+        for fact in facts:
+            if isinstance(fact, PaymentPlanAgreed | PaymentPlanRevised):
+                for instalment in fact.instalments:
+                    name = instalment.instalment_id
+                    holder = work.holder("instalment", name)
+                    if holder not in {None, plan_id}:
+                        field = f"instalments.{places.get(name)}.instalment_id"
+                        raise Taken(f"{name} is held by {holder}", holder=holder, field=field)
+                    work.claim("instalment", name, plan_id)
+        work.record(plan_id, facts, at=at)
+
+    def _drop_plan(self, work: Work, contract_id: str, reason: str, at: datetime) -> None:
+        """Ask for nothing more on a contract, and make what was paid ahead on it credit again."""
+        plan_id = plan_of(contract_id)
+        plan = work.find(PaymentPlan, plan_id)
+        if plan is None:
+            return
+        on = day_of(at, plan.time_zone)
+        for payment_id in plan.payment_ids:
+            payment = work.load(Payment, payment_id)
+            facts, freed = payment.free_advances(payment_id, contract_id, on)
+            work.record(payment_id, facts)
+            work.record(plan_id, work.load(PaymentPlan, plan_id).give_back(payment_id, freed))
+        work.record(plan_id, work.load(PaymentPlan, plan_id).void_open(reason), at=at)
 
     def _receive(self, command: NewPayment, targets: Sequence[PaymentTarget]) -> Answer:
         def decide(work: Work) -> str:
@@ -453,7 +528,7 @@ class BillingApplication(Application):
             self._claim_external(work, "payment", command.source, command.external_id, payment_id)
             contract = work.load(Contract, command.contract_id) if command.contract_id else None
             account_id = self._account(command.account_id, contract)
-            on = command.value_date or day_of(command.at)
+            on = command.value_date or self._day(work, command.at, command.contract_id)
             refs = money_refs(contract)
             _require_new(work, payment_id)
             work.record(payment_id, received(payment_id, account_id, refs, command, on))
@@ -466,6 +541,11 @@ class BillingApplication(Application):
             return payment_id
 
         return self.commit(command, decide)
+
+    def _day(self, work: Work, at: datetime, contract_id: str | None) -> date:
+        """Return which day it is where the contract is, if there is one."""
+        contract = work.find(Contract, contract_id) if contract_id else None
+        return day_of(at, contract.content.time_zone) if contract else day_of(at)
 
     def _account(self, account_id: str | None, contract: Contract | None) -> str:
         if contract is None:
@@ -547,11 +627,16 @@ class BillingApplication(Application):
         account_id, currency = payment.account_id, payment.amount.currency
         with self.views.read() as connection:
             contract_ids = contracts_with_debts(connection, account_id, currency)
-            invoice_ids = free_invoices_with_debts(connection, account_id, currency)
-        invoices = [(one, work.load(Invoice, one)) for one in invoice_ids]
+            invoices = invoices_with_debts(connection, account_id, currency)
+        contract_ids += [contract_id for _, contract_id in invoices if contract_id is not None]
+        free = [(one, work.load(Invoice, one)) for one, contract_id in invoices if not contract_id]
         return [
-            *(self._book(work, contract_id, payment) for contract_id in contract_ids),
-            *(Book(invoices=(it.debt(one),)) for one, it in invoices if it.payable),
+            *(
+                self._book(work, contract_id, payment)
+                for contract_id in dict.fromkeys(contract_ids)
+                if not work.load(Contract, contract_id).unsigned
+            ),
+            *(Book(invoices=(it.debt(one),)) for one, it in free if it.payable),
         ]
 
     def _pay(
@@ -595,6 +680,15 @@ class BillingApplication(Application):
         if invoice.contract_id is not None:
             contract = work.load(Contract, invoice.contract_id)
             work.record(invoice.contract_id, contract.invoice(invoice_id, amount))
+
+    def _check_instalments(
+        self, work: Work, contract_id: str | None, named: Sequence[str], wanted: Money
+    ) -> None:
+        if contract_id and named:
+            contract = work.load(Contract, contract_id)
+            plan = work.load(PaymentPlan, plan_of(contract_id))
+            issued = [work.load(Invoice, one) for one in contract.invoice_ids]
+            check_instalments(named, wanted, plan, issued)
 
     def _number(self, work: Work, series: str, year: int, invoice_id: str) -> str:
         stream_id = series_id(series, year)

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
 
@@ -107,6 +108,27 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _once_each(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names one of them twice")
+    return names
+
+
+def _misfit(field: str, words: str) -> ValidationError:
+    """Return the refusal of a field that does not go with the others."""
+    return ValidationError.from_exception_data(
+        "request",
+        [
+            {
+                "type": "value_error",
+                "loc": (field,),
+                "input": None,
+                "ctx": {"error": ValueError(words)},
+            }
+        ],
+    )
+
+
 Payable = Annotated[Money, AfterValidator(_in_smallest_units), AfterValidator(_above_zero)]
 """An amount above zero that can be paid in the currency."""
 Price = Annotated[Money, AfterValidator(_in_smallest_units), AfterValidator(_not_below_zero)]
@@ -159,7 +181,7 @@ class InstalmentTerms(Part):
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
         if (self.due_on is None) == (self.milestone is None):
-            raise ValueError("give either due_on or milestone")
+            raise _misfit("due_on", "give either due_on or milestone")
         return self
 
 
@@ -198,7 +220,7 @@ class ContractTerms(Command):
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
-            raise ValueError("ends_on lies before starts_on")
+            raise _misfit("ends_on", "lies before starts_on")
         return self
 
 
@@ -232,9 +254,9 @@ class NewContract(ContractTerms):
     @model_validator(mode="after")
     def _has_one_price(self) -> Self:
         if self.amount is None and self.currency is None:
-            raise ValueError("give lines with their currency, or an amount")
+            raise _misfit("amount", "give lines with their currency, or an amount")
         if self.amount is not None and self.lines:
-            raise ValueError("give either lines or an amount")
+            raise _misfit("amount", "give either lines or an amount")
         return self
 
 
@@ -275,7 +297,7 @@ class ContractChange(ContractTerms):
     @model_validator(mode="after")
     def _has_one_price(self) -> Self:
         if self.lines is not None and self.amount is not None:
-            raise ValueError("give either lines or an amount")
+            raise _misfit("amount", "give either lines or an amount")
         return self
 
 
@@ -389,15 +411,16 @@ class ImportContract(NewContract):
     @model_validator(mode="after")
     def _lived_in_order(self) -> Self:
         if self.activated_at and not self.signed_at:
-            raise ValueError("a contract is signed before it is activated")
+            raise _misfit("signed_at", "a contract is signed before it is activated")
         if (self.fulfilled_at or self.terminated_at) and not self.activated_at:
-            raise ValueError("a contract is activated before it ends")
+            raise _misfit("activated_at", "a contract is activated before it ends")
         if self.fulfilled_at and self.terminated_at:
-            raise ValueError("a contract is either fulfilled or terminated")
+            raise _misfit("terminated_at", "a contract is either fulfilled or terminated")
         life = (self.signed_at, self.activated_at, self.fulfilled_at or self.terminated_at)
         known = [moment for moment in life if moment is not None]
         if known != sorted(known):
-            raise ValueError("signed_at, activated_at and the end must follow one another")
+            words = "signed_at, activated_at and the end must follow one another"
+            raise _misfit("activated_at", words)
         return self
 
 
@@ -458,7 +481,7 @@ class NewPayment(Command):
     @model_validator(mode="after")
     def _has_a_payer(self) -> Self:
         if self.account_id is None and self.contract_id is None:
-            raise ValueError("give the account, the contract, or both")
+            raise _misfit("account_id", "give the account, the contract, or both")
         return self
 
 
@@ -508,7 +531,9 @@ class ApplyForInvoice(Command, http="POST /v1/invoices"):
     billing_address: Address | None = None
     kind: Label = "standard"
     """Type of tax document, e.g. VAT special invoice."""
-    instalment_ids: Annotated[tuple[InstalmentId, ...], Field(max_length=200)] = ()
+    instalment_ids: Annotated[
+        tuple[InstalmentId, ...], Field(max_length=200), AfterValidator(_once_each)
+    ] = ()
     """Instalments to invoice; their amounts where no other amount is given."""
     currency: Currency | None = None
     """Of the lines."""
@@ -524,14 +549,15 @@ class ApplyForInvoice(Command, http="POST /v1/invoices"):
     @model_validator(mode="after")
     def _says_what_to_invoice(self) -> Self:
         if self.amount is not None and self.lines:
-            raise ValueError("give either lines or an amount")
+            raise _misfit("amount", "give either lines or an amount")
         if self.contract_id is None:
             if self.account_id is None:
-                raise ValueError("give the contract or the account")
+                raise _misfit("account_id", "give the contract or the account")
             if self.instalment_ids:
-                raise ValueError("instalments belong to a contract")
+                raise _misfit("instalment_ids", "instalments belong to a contract")
             if self.amount is None and not (self.lines and self.currency):
-                raise ValueError("without a contract, give lines with their currency, or an amount")
+                words = "without a contract, give lines with their currency, or an amount"
+                raise _misfit("amount", words)
         return self
 
 
@@ -594,5 +620,5 @@ class SetExchangeRate(Command, http="POST /v1/exchange-rates"):
     @model_validator(mode="after")
     def _between_two(self) -> Self:
         if self.currency == self.reporting_currency:
-            raise ValueError("a currency is worth exactly one of itself")
+            raise _misfit("reporting_currency", "a currency is worth exactly one of itself")
         return self

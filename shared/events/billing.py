@@ -350,7 +350,7 @@ class InstalmentSettled(InstalmentFact, topic="billing.InstalmentSettled.v1"):
 
 
 class InstalmentReopened(InstalmentFact, topic="billing.InstalmentReopened.v1"):
-    """A payment against the instalment was reversed, so that it is open again."""
+    """A payment counts against the instalment no longer, so that it is open again."""
 
     payment_id: PaymentId
     amount: Money
@@ -415,13 +415,13 @@ class PaymentAllocated(PaymentFact, topic="billing.PaymentAllocated.v1"):
 
 
 class PaymentReallocated(PaymentFact, topic="billing.PaymentReallocated.v1"):
-    """What the payment pays for was arranged anew, because an invoice came or lost weight."""
+    """What the payment pays for was arranged anew, as an invoice or a contract's end required."""
 
     allocations: tuple[Allocation, ...]
     """All that hold from now on."""
     unallocated: Money
-    invoice_id: InvoiceId
-    """The invoice that caused it."""
+    invoice_id: InvoiceId | None = None
+    """The invoice that caused it; none where a contract ended before it was invoiced."""
     value_date: date
 
 

@@ -69,25 +69,23 @@ def test_a_later_debt_gets_nothing_while_an_earlier_one_is_open(
     amount: Money, open_books: list[Book]
 ) -> None:
     parts = cover(amount, open_books)
-    paid = {
-        (part.contract_id, part.instalment_id): total(
-            [
-                one
-                for one in parts
-                if (one.contract_id, one.instalment_id) == (part.contract_id, part.instalment_id)
+    due: dict[tuple[str | None, str | None], date] = {}
+    left_since = date.max
+    for book in open_books:
+        for debt in (*book.instalments, *book.invoices):
+            place = book.contract_id, debt.id
+            due[place] = debt.due_on or date.max
+            on_it = [
+                part
+                for part in parts
+                if part.contract_id == book.contract_id
+                and debt.id in {part.instalment_id, part.invoice_id}
             ]
-        )
-        for part in parts
-    }
-    in_order = sorted(
-        ((book, debt) for book in open_books for debt in book.instalments),
-        key=lambda pair: pair[1].due_on or date.max,
-    )
-    short = False
-    for book, debt in in_order:
-        got = paid.get((book.contract_id, debt.id), cny(0))
-        assert not (short and got.amount)
-        short = got < debt.outstanding
+            if total(on_it) < debt.outstanding:
+                left_since = min(left_since, due[place])
+    for part in parts:
+        claims = [part.instalment_id, part.invoice_id]
+        assert min(due[part.contract_id, one] for one in claims if one) <= left_since
 
 
 @given(

@@ -1,5 +1,6 @@
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from services.billing.commands import (
     AmendContract,
     ApproveContract,
     AttachContractDocument,
+    ContractLine,
     DraftContract,
     DraftContractFromQuote,
     ExpireContract,
@@ -35,7 +37,7 @@ from services.billing.domain.contract import (
     StepNotAllowed,
 )
 from services.billing.domain.payment_plan import BelowWhatIsPaid, PaymentPlan
-from shared.chassis.shapes import NotFound, Taken, fold
+from shared.chassis.shapes import Invalid, NotFound, Taken, fold
 from shared.chassis.testing import NOON, Scenario
 from shared.events.base import Event
 from shared.events.billing import (
@@ -296,6 +298,7 @@ def test_a_contract_is_fulfilled_once_it_is_paid() -> None:
 
 def test_what_is_open_of_a_terminated_contract_is_not_asked_for_any_more() -> None:
     world = billing().after(*running_contract(100, part(60, 10), part(40, 20)))
+    world.after(*issued_invoice(70))
     world.after(ReceivePayment(contract_id=CONTRACT, amount=cny(70), method="bank"))
     world.when(TerminateContract(contract_id=CONTRACT, reason="违约")).then_kinds(
         ContractTerminated, InstalmentVoided
@@ -406,3 +409,54 @@ def test_a_stream_of_another_kind_is_no_contract() -> None:
     contract = fold(Contract, [contract_drafted(), contract_signed()])
     assert contract is not None
     assert contract.status is ContractStatus.SIGNED
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        ((line(1), line("99999999", "99999999")), "lines.1"),
+        ((line("99999999999999", "99999999999999"),), "lines.0"),
+        ((line("99999999999999"), line("99999999999999")), "lines"),
+    ],
+)
+def test_a_price_beyond_counting_is_refused(lines: tuple[ContractLine, ...], field: str) -> None:
+    world = billing().when(DraftContract(account_id=ACCOUNT, currency="CNY", lines=lines))
+    world.then_refused(Invalid)
+    assert isinstance(world.refusal, Invalid)
+    assert [wrong.field for wrong in world.refusal.violations] == [field]
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({}, "amount"),
+        ({"amount": cny(1), "lines": (line(1),)}, "amount"),
+        ({"amount": cny(1), "starts_on": in_days(1), "ends_on": in_days(0)}, "ends_on"),
+    ],
+)
+def test_a_contract_that_cannot_be_names_the_field(wish: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        DraftContract(account_id=ACCOUNT, **wish)
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+
+
+def test_a_withdrawn_renewal_makes_room_for_another() -> None:
+    world = billing().after(*running_contract())
+    world.after(RenewContract(contract_id=CONTRACT, renewal_id="next", starts_on=in_days(365)))
+    world.after(WithdrawContract(contract_id="next", reason="条款有误"))
+    again = RenewContract(contract_id=CONTRACT, renewal_id="other", starts_on=in_days(365))
+    world.when(again).then_kinds(ContractRenewed, ContractDrafted)
+    world.when(again).then_refused(ContractIsRenewed, renewed_by="other")
+
+
+def test_a_withdrawn_contract_leaves_its_quote_to_another() -> None:
+    def of_the_quote(contract_id: str) -> DraftContract:
+        return DraftContract(
+            contract_id=contract_id, account_id=ACCOUNT, amount=cny(1), quote_id="quote-1"
+        )
+
+    withdrawal = WithdrawContract(contract_id=CONTRACT, reason="条款有误")
+    world = billing().after(of_the_quote(CONTRACT), withdrawal)
+    world.when(of_the_quote("contract-2")).then_kinds(ContractDrafted)
+    world.when(withdrawal).then_nothing()
+    world.when(of_the_quote("contract-3")).then_refused(Taken, holder="contract-2")

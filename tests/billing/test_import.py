@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.billing.application import BillingApplication
-from services.billing.commands import ImportContract, ImportPayment
+from services.billing.commands import ImportContract, ImportPayment, InstalmentTerms
 from shared.chassis.shapes import Answer, Taken
 from shared.chassis.testing import Scenario, issue
 from shared.events.billing import (
@@ -156,3 +156,34 @@ def test_a_batch_sees_its_own_contracts_and_keeps_every_cent() -> None:
         if isinstance(fact.event, PaymentReceived)
     ]
     assert sum(received) == Decimal("66.39")
+
+
+@pytest.mark.capability("BIL-04")
+def test_historic_instalments_of_a_terminated_contract_are_void_from_its_end() -> None:
+    ended = DRAFTED + timedelta(days=1)
+    parts = (
+        InstalmentTerms(amount=Money.of("60.00", "BRL"), due_on=date(2018, 8, 1)),
+        InstalmentTerms(amount=Money.of("5.39", "BRL"), due_on=date(2018, 9, 1)),
+    )
+    world = imported(order(fulfilled_at=None, terminated_at=ended, instalments=parts))
+    world.then_kinds(
+        ContractDrafted,
+        ContractSigned,
+        ContractActivated,
+        ContractTerminated,
+        PaymentPlanAgreed,
+        InstalmentVoided,
+        InstalmentVoided,
+    )
+    assert [fact.occurred_at for fact in world.news[-2:]] == [ended, ended]
+
+
+@pytest.mark.capability("BIL-04")
+def test_historic_instalments_are_called_as_no_others_are() -> None:
+    parts = (InstalmentTerms(amount=Money.of("65.39", "BRL"), due_on=date(2018, 8, 1)),)
+    named = (parts[0].model_copy(update={"instalment_id": "first"}),)
+    world = imported(order(instalments=named))
+    again = order(contract_id="other", external_id="x", instalments=named)
+    world.when(again, import_id="import-1").then_refused(
+        Taken, holder=f"{CONTRACT}.plan", field="instalments.0.instalment_id"
+    )

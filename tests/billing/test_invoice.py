@@ -1,5 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from services.billing.domain.allocation import CurrencyDiffers
 from services.billing.domain.contract import ContractIsNotInForce, InvoicedBeyondContract
 from services.billing.domain.invoice import (
     CreditedBeyondInvoice,
+    InvoicedBeyondInstalments,
     InvoiceIsNotIssued,
     InvoiceIsPaid,
     InvoiceIsSettled,
@@ -337,3 +338,52 @@ def test_a_credit_note_may_settle_what_is_left() -> None:
     world.when(CreditInvoice(invoice_id=INVOICE, amount=cny(10), reason="折让"))
     (settled,) = [f.event for f in world.news if isinstance(f.event, InvoiceSettled)]
     assert settled.total == cny(90)
+
+
+def test_an_instalment_is_named_once() -> None:
+    with pytest.raises(ValidationError) as refused:
+        application(instalment_ids=("i1", "i1"))
+    assert [error["loc"] for error in refused.value.errors()] == [("instalment_ids",)]
+
+
+def test_an_instalment_is_not_invoiced_twice() -> None:
+    world = planned().after(application(invoice_id="waiting", instalment_ids=("i2",)))
+    world.after(application(instalment_ids=("i2",)), IssueInvoice(invoice_id=INVOICE))
+    world.when(application(invoice_id="x", instalment_ids=("i2",))).then_refused(
+        InvoicedBeyondInstalments, wanted="40 CNY", left="0 CNY"
+    )
+    world.when(IssueInvoice(invoice_id="waiting")).then_refused(InvoicedBeyondInstalments)
+    world.when(application(invoice_id="x", instalment_ids=("i1",))).then_kinds(InvoiceApplied)
+
+
+def test_an_instalment_is_invoiced_in_parts() -> None:
+    def half(invoice_id: str, amount: int) -> ApplyForInvoice:
+        return application(invoice_id=invoice_id, instalment_ids=("i2",), amount=cny(amount))
+
+    world = planned().after(half("first", 25), IssueInvoice(invoice_id="first"))
+    world.when(half("x", 16)).then_refused(InvoicedBeyondInstalments, left="15 CNY")
+    world.after(half("second", 15), IssueInvoice(invoice_id="second"))
+    world.after(CreditInvoice(invoice_id="first", amount=cny(5), reason="退货"))
+    world.when(half("third", 5)).then_kinds(InvoiceApplied)
+
+
+def test_what_was_voided_or_credited_of_an_instalment_is_invoiced_again() -> None:
+    world = planned()
+    for wrong, undo in (
+        ("first", VoidInvoice(invoice_id="first", reason="抬头有误")),
+        ("second", CreditInvoice(invoice_id="second", reason="抬头有误")),
+    ):
+        again = application(invoice_id=wrong, instalment_ids=("i2",))
+        world.after(again, IssueInvoice(invoice_id=wrong), undo)
+    world.when(application(instalment_ids=("i2",))).then_kinds(InvoiceApplied)
+
+
+def test_an_invoice_and_its_credit_note_have_the_year_of_where_the_contract_is() -> None:
+    new_year = datetime(2025, 12, 31, 23, tzinfo=UTC)
+    world = billing().given(CONTRACT, contract_drafted(time_zone="Asia/Shanghai"))
+    world.after(SignContract(contract_id=CONTRACT), application())
+    world.when(IssueInvoice(invoice_id=INVOICE), at=new_year)
+    assert world.answer is not None
+    assert world.answer.outcome == {"number": "INV-2026-000001"}
+    world.when(CreditInvoice(invoice_id=INVOICE, reason="退货"), at=new_year)
+    assert world.answer.outcome == {"credit_note": "CN-2026-000001"}

@@ -18,7 +18,7 @@ from services.billing.commands import (
     TerminateContract,
     VoidInvoice,
 )
-from services.billing.domain.contract import Contract, plan_of
+from services.billing.domain.contract import Contract, ContractStatus, plan_of
 from services.billing.domain.invoice import ISSUED, Invoice, InvoiceStatus
 from services.billing.domain.ledger import DebitsDifferFromCredits, credit, debit, posted
 from services.billing.domain.payment import Payment
@@ -173,6 +173,12 @@ class Books(RuleBasedStateMachine):
             for term in plan.terms:
                 assert cny(0) <= term.paid <= term.instalment.amount
                 assert term.paid.amount == paid[term.id]
+            if contract.status is ContractStatus.TERMINATED:
+                assert all(
+                    one.invoice_id or one.contract_id != contract_id
+                    for payment in map(self._load_payment, self.payments)
+                    for one in payment.allocations
+                )
             if not contract.ended:
                 whole = Money.total((term.instalment.amount for term in plan.terms), "CNY")
                 assert whole == plan.total == contract.total

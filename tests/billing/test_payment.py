@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,10 +8,14 @@ from services.billing.application import BillingApplication
 from services.billing.commands import (
     AllocatePayment,
     ApplyForInvoice,
+    CreditInvoice,
     IssueInvoice,
     PaymentTarget,
     ReceivePayment,
     ReversePayment,
+    SignContract,
+    TerminateContract,
+    WithdrawContract,
 )
 from services.billing.domain.allocation import (
     AllocationExceedsDebt,
@@ -22,9 +26,11 @@ from services.billing.domain.payment import PaymentIsReversed, PaymentOfAnotherA
 from shared.chassis.shapes import Invalid, NotFound, Taken
 from shared.chassis.testing import Scenario
 from shared.events.billing import (
+    ContractTerminated,
     InstalmentPaid,
     InstalmentReopened,
     InstalmentSettled,
+    InstalmentVoided,
     InvoicePaid,
     InvoiceReopened,
     InvoiceSettled,
@@ -32,6 +38,7 @@ from shared.events.billing import (
     LedgerPosted,
     PaymentAllocated,
     PaymentCredited,
+    PaymentReallocated,
     PaymentReceived,
     PaymentReversed,
     ReversalReason,
@@ -46,7 +53,9 @@ from tests.billing.builders import (
     allocation,
     billing,
     cny,
+    contract_drafted,
     eur,
+    in_days,
     issued_invoice,
     part,
     running_contract,
@@ -349,3 +358,114 @@ def test_an_allocation_says_all_it_covers() -> None:
             invoice_id=INVOICE,
         ),
     )
+
+
+def known(world: World) -> World:
+    return world.known(*world.log.read(0, 1000))
+
+
+def of_the_account(amount: int) -> ReceivePayment:
+    return ReceivePayment(payment_id=PAYMENT, account_id=ACCOUNT, amount=cny(amount), method="bank")
+
+
+def test_money_of_an_account_is_not_spent_on_a_draft() -> None:
+    world = billing().after(*running_contract(100, part(100, 5, "i1"))[::2])
+    known(world).when(of_the_account(100)).then_kinds(
+        PaymentReceived, LedgerPosted, PaymentCredited
+    )
+    known(world.after(SignContract(contract_id=CONTRACT)))
+    world.when(AllocatePayment(payment_id=PAYMENT))
+    assert allocated(world) == [(cny(100), "i1", None)]
+
+
+def test_an_invoice_due_is_paid_before_an_instalment_without_a_day() -> None:
+    free = ApplyForInvoice(invoice_id="free", account_id=ACCOUNT, amount=cny(20), due_on=in_days(3))
+    world = billing().after(
+        *running_contract(100, part(60, 10, "i1"), part(40, None, "i2", milestone="验收")),
+        free,
+        IssueInvoice(invoice_id="free"),
+    )
+    known(world).when(of_the_account(85))
+    assert allocated(world) == [
+        (cny(20), None, "free"),
+        (cny(60), "i1", None),
+        (cny(5), "i2", None),
+    ]
+
+
+def test_free_invoices_are_paid_in_the_order_of_their_days() -> None:
+    world = billing()
+    for invoice_id, days in (("a", 30), ("b", 10), ("c", None), ("d", 20)):
+        due_on = None if days is None else in_days(days)
+        world.after(
+            ApplyForInvoice(
+                invoice_id=invoice_id, account_id=ACCOUNT, amount=cny(10), due_on=due_on
+            ),
+            IssueInvoice(invoice_id=invoice_id),
+        )
+    known(world).when(of_the_account(35))
+    assert [invoice_id for _, _, invoice_id in allocated(world)] == ["b", "d", "a", "c"]
+
+
+def test_what_is_invoiced_of_a_terminated_contract_is_still_paid() -> None:
+    world = planned().after(
+        *issued_invoice(60), TerminateContract(contract_id=CONTRACT, reason="违约")
+    )
+    known(world).when(of_the_account(100))
+    assert allocated(world) == [(cny(60), None, INVOICE)]
+
+
+def test_what_was_paid_ahead_of_a_terminated_contract_is_credit_again() -> None:
+    world = planned().after(*issued_invoice(50), payment(80))
+    world.when(TerminateContract(contract_id=CONTRACT, reason="违约")).then_kinds(
+        ContractTerminated,
+        PaymentReallocated,
+        LedgerPosted,
+        InstalmentReopened,
+        InstalmentReopened,
+        InstalmentVoided,
+        InstalmentVoided,
+    )
+    freed = world.news[1].event
+    assert isinstance(freed, PaymentReallocated)
+    assert (freed.unallocated, freed.invoice_id) == (cny(30), None)
+    assert [(one.amount, one.invoice_id) for one in freed.allocations] == [(cny(50), INVOICE)]
+    posted = world.news[2].event
+    assert isinstance(posted, LedgerPosted)
+    assert {(line.ledger_account, line.side, line.amount) for line in posted.lines} == {
+        (LedgerAccount.ADVANCES, Side.DEBIT, Decimal(30)),
+        (LedgerAccount.CREDIT, Side.CREDIT, Decimal(30)),
+    }
+    world.when(TerminateContract(contract_id=CONTRACT, reason="违约")).then_nothing()
+
+
+def test_what_was_paid_ahead_of_a_withdrawn_draft_pays_something_else() -> None:
+    world = billing().after(*running_contract(100, part(100, 5, "i1"))[::2], payment(60))
+    world.after(WithdrawContract(contract_id=CONTRACT, reason="客户取消"))
+    world.after(*running_contract(70, part(70, 5, "j1"), contract_id="contract-2"))
+    world.when(AllocatePayment(payment_id=PAYMENT, contract_id="contract-2"))
+    assert allocated(world) == [(cny(60), "j1", None)]
+
+
+def test_what_a_credit_note_frees_after_the_contract_s_end_is_credit() -> None:
+    world = planned().after(
+        *issued_invoice(60), payment(60), TerminateContract(contract_id=CONTRACT, reason="违约")
+    )
+    world.when(CreditInvoice(invoice_id=INVOICE, amount=cny(25), reason="退货"))
+    freed = [fact.event for fact in world.news if isinstance(fact.event, PaymentReallocated)]
+    assert [one.unallocated for one in freed] == [cny(0), cny(25)]
+    assert [one.amount for one in freed[-1].allocations] == [cny(35)]
+
+
+def test_a_payment_counts_from_the_day_it_is_where_the_contract_is() -> None:
+    new_year = datetime(2025, 12, 31, 23, tzinfo=UTC)
+    world = billing().given(CONTRACT, contract_drafted(time_zone="Asia/Shanghai"))
+    world.after(*running_contract(100, part(100, 5, "i1"))[1:])
+    world.when(payment(10), at=new_year)
+    received = world.news[0].event
+    assert isinstance(received, PaymentReceived)
+    assert received.value_date == date(2026, 1, 1)
+    world.when(BOUNCED, at=new_year)
+    bounced = world.news[0].event
+    assert isinstance(bounced, PaymentReversed)
+    assert bounced.value_date == date(2026, 1, 1)

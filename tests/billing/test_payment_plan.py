@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from services.billing.application import BillingApplication
 from services.billing.commands import (
     AgreePaymentPlan,
+    AmendContract,
     DraftContract,
     InstalmentTerms,
     NoteInstalmentDue,
@@ -14,6 +15,7 @@ from services.billing.commands import (
     ReversePayment,
     ReviseContract,
     RevisePaymentPlan,
+    SignContract,
     TerminateContract,
 )
 from services.billing.domain.allocation import CurrencyDiffers
@@ -27,9 +29,11 @@ from services.billing.domain.payment_plan import (
     PaymentPlan,
     PlanIsPaidAgainst,
 )
-from shared.chassis.shapes import NotFound, fold
+from shared.chassis.shapes import NotFound, Taken, fold
 from shared.chassis.testing import NOON, Scenario
 from shared.events.billing import (
+    ContractApproved,
+    ContractSigned,
     InstalmentFellDue,
     InstalmentFellOverdue,
     InstalmentPaid,
@@ -233,3 +237,51 @@ def test_a_milestone_gives_its_instalments_a_due_date_once() -> None:
     unknown = ReachMilestone(contract_id=CONTRACT, milestone="交付", due_on=in_days(40))
     world.when(unknown).then_refused(MilestoneUnknown)
     world.when(note("i2"), at=NOON + timedelta(days=41)).then_kinds(InstalmentFellOverdue)
+
+
+def test_an_instalment_is_called_as_no_other_plan_s_is() -> None:
+    world = planned().after(
+        DraftContract(contract_id="contract-2", account_id=ACCOUNT, amount=cny(100)),
+        DraftContract(contract_id="contract-3", account_id=ACCOUNT, amount=cny(100)),
+    )
+    first = AgreePaymentPlan(contract_id="contract-2", instalments=(part(100, 10, "i1"),))
+    world.when(first).then_refused(Taken, holder=PLAN, field="instalments.0.instalment_id")
+    world.after(first.model_copy(update={"instalments": (part(100, 10, "k1"),)}))
+    revised = RevisePaymentPlan(
+        contract_id="contract-2", instalments=(part(50, 10, "k1"), part(50, 20, "i2"))
+    )
+    world.when(revised).then_refused(Taken, holder=PLAN, field="instalments.1.instalment_id")
+    world.after(SignContract(contract_id="contract-2"))
+    amended = AmendContract(
+        contract_id="contract-2", amount=cny(90), instalments=(part(90, 10, "i1"),)
+    )
+    world.when(amended).then_refused(Taken, holder=PLAN, field="instalments.0.instalment_id")
+
+
+def test_an_instalment_is_not_called_as_one_that_got_its_name_by_itself() -> None:
+    world = billing().after(*running_contract(100, part(100, 10)))
+    plan = fold(PaymentPlan, [fact.event for fact in world.log.stream(PLAN)])
+    assert plan is not None
+    copied = part(100, 10, plan.terms[0].id)
+    world.after(DraftContract(contract_id="contract-2", account_id=ACCOUNT, amount=cny(100)))
+    world.when(AgreePaymentPlan(contract_id="contract-2", instalments=(copied,))).then_refused(
+        Taken, holder=PLAN
+    )
+
+
+def test_instalments_beyond_counting_do_not_add_up() -> None:
+    world = billing().given(CONTRACT, contract_drafted())
+    huge = part("99999999999999", 10)
+    world.when(AgreePaymentPlan(contract_id=CONTRACT, instalments=(huge, huge))).then_refused(
+        InstalmentsDoNotAddUp, given="199999999999998 CNY"
+    )
+
+
+def test_what_passed_its_day_in_a_draft_is_overdue_when_the_draft_is_signed() -> None:
+    world = billing().given(CONTRACT, contract_drafted())
+    world.after(AgreePaymentPlan(contract_id=CONTRACT, instalments=(part(100, 10, "i1"),)))
+    late = NOON + timedelta(days=11)
+    world.when(SignContract(contract_id=CONTRACT), at=late).then_kinds(
+        ContractApproved, ContractSigned, InstalmentFellOverdue
+    )
+    world.when(SignContract(contract_id=CONTRACT), at=late).then_nothing()

@@ -215,6 +215,26 @@ def test_an_amount_without_a_rate_is_not_converted(desk: Desk) -> None:
 
 
 @pytest.mark.capability("BIL-13")
+def test_what_is_beyond_counting_in_another_currency_is_not_converted(desk: Desk) -> None:
+    desk.do(
+        rate("999999999", date(2026, 1, 1)),
+        ReceivePayment(
+            payment_id=PAYMENT, account_id=ACCOUNT, amount=eur("99999999999999"), method="bank"
+        ),
+    )
+    assert desk.ask(GetPayment(payment_id=PAYMENT, reporting_currency="CNY")).reported is None
+    with pytest.raises(Invalid, match="amount"):
+        desk.ask(
+            ConvertAmount(
+                amount=Decimal(99999999999999),
+                currency="EUR",
+                reporting_currency="CNY",
+                on=date(2026, 3, 1),
+            )
+        )
+
+
+@pytest.mark.capability("BIL-13")
 def test_a_rate_may_be_corrected_and_is_said_once(desk: Desk) -> None:
     desk.do(rate("7.8", date(2026, 1, 1)), rate("7.9", date(2026, 1, 1)))
     before = desk.service.log.tip()

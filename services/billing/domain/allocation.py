@@ -1,7 +1,7 @@
 """Allocation: which debts an amount pays, instalments and invoices of a contract side by side."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -114,50 +114,48 @@ def cover(amount: Money, books: Sequence[Book]) -> tuple[Allocation, ...]:
     contract's oldest invoice at once, while one is open. What no debt needs stays with the payer.
     """
     left = amount.amount
-    invoices = {id(book): _queue(book.invoices) for book in books}
-    scheduled = [(book, debt) for book in books for debt in book.instalments]
+    owed = sorted(
+        (pair for book in books for pair in _owed(book, amount.currency)), key=lambda pair: pair[0]
+    )
     parts: list[Allocation] = []
-    for book, instalment in sorted(scheduled, key=lambda pair: _age(pair[1])):
-        wanted = min(left, instalment.outstanding.amount)
-        left -= wanted
-        parts += _paired(wanted, book, instalment.id, invoices[id(book)], amount.currency)
-    for book in books:
-        claimed = min(left, sum((open_ for _, open_ in invoices[id(book)]), Decimal(0)))
-        left -= claimed
-        parts += _paired(claimed, book, None, invoices[id(book)], amount.currency)
+    for _, part in owed:
+        paid = min(left, part.amount.amount)
+        if paid > 0:
+            parts.append(part.model_copy(update={"amount": Money.of(paid, amount.currency)}))
+        left -= paid
     return tuple(parts)
 
 
-def _paired(
-    wanted: Decimal,
-    book: Book,
-    instalment_id: str | None,
-    invoices: deque[tuple[str, Decimal]],
-    currency: str,
-) -> list[Allocation]:
-    """Split an amount over the open invoices it covers on the way; takes them off the queue."""
-    parts = []
-    while wanted > 0:
-        invoice_id, claimed = invoices.popleft() if invoices else (None, wanted)
-        part = min(wanted, claimed)
-        if invoice_id is not None and claimed > part:
-            invoices.appendleft((invoice_id, claimed - part))
-        parts.append(
+def _owed(book: Book, currency: str) -> Iterator[tuple[date, Allocation]]:
+    """Yield all that is open in a book, instalments with the invoices they cover, by due date.
+
+    What two claims ask for is due when the first of them is.
+    """
+    instalments = deque(oldest_first(book.instalments))
+    invoices = deque(oldest_first(book.invoices))
+    while instalments or invoices:
+        claims = [queue[0] for queue in (instalments, invoices) if queue]
+        part = min(claim.outstanding.amount for claim in claims)
+        yield (
+            min(_age(claim) for claim in claims),
             Allocation(
                 amount=Money.of(part, currency),
                 contract_id=book.contract_id,
-                plan_id=book.plan_id if instalment_id else None,
-                instalment_id=instalment_id,
-                invoice_id=invoice_id,
-            )
+                plan_id=book.plan_id if instalments else None,
+                instalment_id=instalments[0].id if instalments else None,
+                invoice_id=invoices[0].id if invoices else None,
+            ),
         )
-        wanted -= part
-    return parts
+        for queue in (instalments, invoices):
+            if queue:
+                queue.extendleft(_rest(part, queue.popleft()))
 
 
-def _queue(debts: Sequence[Debt]) -> deque[tuple[str, Decimal]]:
-    return deque((debt.id, debt.outstanding.amount) for debt in oldest_first(debts))
+def _rest(paid: Decimal, debt: Debt) -> list[Debt]:
+    """Return what is left of a debt, if anything."""
+    left = debt.outstanding.amount - paid
+    return [replace(debt, outstanding=Money.of(left, debt.outstanding.currency))] if left else []
 
 
-def _age(debt: Debt) -> tuple[bool, date]:
-    return debt.due_on is None, debt.due_on or date.max
+def _age(debt: Debt) -> date:
+    return debt.due_on or date.max

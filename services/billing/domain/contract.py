@@ -240,6 +240,7 @@ class Contract:
     opportunity_id: str | None = None
     lead_id: str | None = None
     owner_id: str | None = None
+    quote_id: str | None = None
     content: Content
     invoiced: Money
     invoice_ids: tuple[str, ...] = ()
@@ -264,6 +265,15 @@ class Contract:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def unsigned(self) -> bool:
+        return self.status in UNSIGNED
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it ended so that nothing more is asked for than was invoiced."""
+        return self.ended and not self.in_force
 
     def revise(self, command: ReviseContract) -> list[Event]:
         self._require({ContractStatus.DRAFT}, "revised")
@@ -369,10 +379,19 @@ class Contract:
         return [ContractDocumentAttached(**self.refs, document=command.document)]
 
     def renew(
-        self, contract_id: str, renewal_id: str, number: str, command: RenewContract
+        self,
+        contract_id: str,
+        renewal_id: str,
+        number: str,
+        command: RenewContract,
+        before: "Contract | None",
     ) -> tuple[list[Event], list[Event]]:
-        """Return the facts about this contract and about the one that continues it."""
-        if self.renewed_by is not None:
+        """Return the facts about this contract and about the one that continues it.
+
+        A renewal drafted `before` and withdrawn makes room for another.
+        """
+        withdrawn = before is not None and before.status is ContractStatus.WITHDRAWN
+        if self.renewed_by is not None and not withdrawn:
             raise ContractIsRenewed(self.renewed_by)
         self._require({*RUNNING, ContractStatus.FULFILLED, ContractStatus.EXPIRED}, "renewed")
         if command.ends_on is not None and command.ends_on < command.starts_on:
@@ -462,6 +481,7 @@ class Contract:
                 opportunity_id=event.opportunity_id,
                 lead_id=event.lead_id,
                 owner_id=event.owner_id,
+                quote_id=event.quote_id,
                 content=Content.of(event),
                 invoiced=Money.zero(event.total.currency),
             )

@@ -1,5 +1,6 @@
 """Invoices: what a customer is asked to pay, from the application to its settlement."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -41,9 +42,11 @@ __all__ = [
     "InvoiceIsPaid",
     "InvoiceIsSettled",
     "InvoiceStatus",
+    "InvoicedBeyondInstalments",
     "NothingToInvoice",
     "applied",
     "asked_price",
+    "check_instalments",
 ]
 
 
@@ -95,6 +98,17 @@ class CreditedBeyondInvoice(BrokenRule):
         )
 
 
+class InvoicedBeyondInstalments(BrokenRule):
+    """What invoices ask for instalments never exceeds what the instalments come to."""
+
+    def __init__(self, wanted: Money, left: Money) -> None:
+        super().__init__(
+            f"{wanted} is more than the {left} of these instalments not invoiced yet",
+            wanted=str(wanted),
+            left=str(left),
+        )
+
+
 class NothingToInvoice(BrokenRule):
     """An invoice asks for more than nothing."""
 
@@ -119,6 +133,7 @@ class Invoice:
     credited_net: Money
     paid: Money
     number: str | None = None
+    instalment_ids: tuple[str, ...] = ()
     payment_ids: tuple[str, ...] = ()
 
     @property
@@ -387,6 +402,25 @@ def asked_price(
     return price
 
 
+def check_instalments(
+    named: Iterable[str], wanted: Money, plan: PaymentPlan, issued: Iterable[Invoice]
+) -> None:
+    """Hold an invoice of instalments to what earlier ones left of them.
+
+    What an invoice of several asks for each is not known, so that they count together.
+    """
+    ids = set(named)
+    earlier = [it for it in issued if it.status in ISSUED and ids.intersection(it.instalment_ids)]
+    if not earlier:
+        return
+    ids = ids.union(*(invoice.instalment_ids for invoice in earlier))
+    amounts = (term.instalment.amount for term in plan.terms if term.id in ids)
+    invoiced = Money.total((invoice.left for invoice in earlier), wanted.currency)
+    left = Money.total(amounts, wanted.currency) - invoiced
+    if wanted > left:
+        raise InvoicedBeyondInstalments(wanted, left)
+
+
 def applied(
     command: ApplyForInvoice, account_id: str, refs: dict[str, Any], price: Price
 ) -> list[Event]:
@@ -436,4 +470,5 @@ def _applied(event: InvoiceApplied) -> Invoice:
         credited=nothing,
         credited_net=nothing,
         paid=nothing,
+        instalment_ids=event.instalment_ids,
     )

@@ -175,6 +175,31 @@ class Payment:
             ),
         ], freed
 
+    def free_advances(
+        self, payment_id: str, contract_id: str, on: date
+    ) -> tuple[list[Event], list[Allocation]]:
+        """Make what was paid ahead on a contract the customer's credit again.
+
+        Returns:
+            The facts, and the allocations that hold no longer.
+        """
+        parts: dict[bool, list[Allocation]] = {True: [], False: []}
+        for part in self.allocations:
+            parts[part.invoice_id is None and part.contract_id == contract_id].append(part)
+        if not parts[True]:
+            return [], []
+        freed = self._sum(parts[True])
+        return [
+            self._reallocated(parts[False], self.unallocated + freed, None, on),
+            *self._posted(
+                "advance_freed",
+                payment_id,
+                on,
+                [debit(LedgerAccount.ADVANCES, freed)],
+                [credit(LedgerAccount.CREDIT, freed)],
+            ),
+        ], parts[True]
+
     def reverse(self, payment_id: str, command: ReversePayment, on: date) -> list[Event]:
         if self.is_reversed:
             return []
@@ -207,7 +232,7 @@ class Payment:
         return Money.total((part.amount for part in parts), currency)
 
     def _reallocated(
-        self, parts: Sequence[Allocation], unallocated: Money, invoice_id: str, on: date
+        self, parts: Sequence[Allocation], unallocated: Money, invoice_id: str | None, on: date
     ) -> PaymentReallocated:
         return PaymentReallocated(
             **self.refs,

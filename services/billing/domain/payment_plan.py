@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -60,11 +61,11 @@ class InstalmentState(StrEnum):
 class InstalmentsDoNotAddUp(BrokenRule):
     """The instalments add up to the contract's total."""
 
-    def __init__(self, total: Money, given: Money) -> None:
+    def __init__(self, total: Money, given: str) -> None:
         super().__init__(
             f"the instalments add up to {given}, but {total} is to be paid",
             total=str(total),
-            given=str(given),
+            given=given,
         )
 
 
@@ -157,7 +158,7 @@ class PaymentPlan:
     time_zone: str
     terms: tuple[Term, ...]
     payment_ids: tuple[str, ...] = ()
-    """Payments that cover an instalment, oldest first."""
+    """Payments that covered an instalment at any time, oldest first."""
 
     @property
     def outstanding(self) -> Money:
@@ -258,7 +259,7 @@ class PaymentPlan:
         return events
 
     def give_back(self, payment_id: str, allocations: Iterable[Allocation]) -> list[Event]:
-        """Open again what a reversed payment had paid."""
+        """Open again what a payment pays no longer."""
         events: list[Event] = []
         for instalment_id, amount in _by_instalment(allocations).items():
             term = self.term(instalment_id)
@@ -396,9 +397,7 @@ class PaymentPlan:
                 paid_by = replace(state, payment_ids=tuple(known))
                 return paid_by._with(term.id, paid=paid, overdue=overdue)
             case InstalmentReopened():
-                others = tuple(one for one in state.payment_ids if one != event.payment_id)
-                given_back = replace(state, payment_ids=others)
-                return given_back._with(event.instalment_id, paid=event.paid)
+                return state._with(event.instalment_id, paid=event.paid)
             case InstalmentVoided():
                 return state._with(event.instalment_id, void=True)
         return state
@@ -451,9 +450,9 @@ def _check_sum(wanted: Sequence[InstalmentTerms], total: Money) -> None:
     for part in wanted:
         if part.amount.currency != total.currency:
             raise CurrencyDiffers("the contract", total.currency, part.amount.currency)
-    given = Money.total((part.amount for part in wanted), total.currency)
-    if given != total:
-        raise InstalmentsDoNotAddUp(total, given)
+    given = sum((part.amount.amount for part in wanted), Decimal(0))
+    if given != total.amount:
+        raise InstalmentsDoNotAddUp(total, f"{given} {total.currency}")
 
 
 def _numbered(wanted: Sequence[InstalmentTerms], first: int, new_id: NewId) -> list[Instalment]:

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Protocol
 
-from shared.events.values import LineItem, Money
+from shared.chassis.shapes import FieldViolation, Invalid
+from shared.events.values import MINOR_UNITS, LineItem, Money
 
-__all__ = ["Price", "priced", "without_lines"]
+__all__ = ["BEYOND_COUNTING", "Price", "priced", "without_lines"]
+
+BEYOND_COUNTING = Decimal(10) ** 14
+"""The first amount that no document states."""
+_EXACT = 60
+"""Digits enough for any product of quantity, price, discount and tax."""
 
 
 class AgreedLine(Protocol):
@@ -47,8 +53,19 @@ class Price:
 
 
 def priced(lines: Sequence[AgreedLine], currency: str) -> Price:
-    """Return what the lines cost."""
-    items = tuple(_item(line, currency) for line in lines)
+    """Return what the lines cost.
+
+    Raises:
+        Invalid: a line, or all of them together, cost more than can be counted.
+    """
+    with localcontext(prec=_EXACT):
+        costs = [_cost(line, currency) for line in lines]
+    beyond = [place for place, (net, tax) in enumerate(costs) if net + tax >= BEYOND_COUNTING]
+    if beyond:
+        raise Invalid([FieldViolation(f"lines.{place}", "is beyond counting") for place in beyond])
+    if sum(net + tax for net, tax in costs) >= BEYOND_COUNTING:
+        raise Invalid.one("lines", "add up beyond counting")
+    items = tuple(_item(line, *cost) for line, cost in zip(lines, costs, strict=True))
     return Price(
         lines=items,
         net=_sum((item.net for item in items), currency),
@@ -62,10 +79,15 @@ def without_lines(total: Money) -> Price:
     return Price(net=total, tax=Money.zero(total.currency), total=total)
 
 
-def _item(line: AgreedLine, currency: str) -> LineItem:
-    kept = 1 - line.discount_percent / 100
-    net = Money.of(line.unit_price, currency).times(line.quantity * kept)
-    tax = net.times(line.tax_percent / 100)
+def _cost(line: AgreedLine, currency: str) -> tuple[Decimal, Decimal]:
+    """Return net and tax, each rounded half up to what can be paid."""
+    unit = Decimal(1).scaleb(-MINOR_UNITS[currency])
+    net = line.unit_price * line.quantity * (1 - line.discount_percent / 100)
+    net = net.quantize(unit, ROUND_HALF_UP)
+    return net, (net * line.tax_percent / 100).quantize(unit, ROUND_HALF_UP)
+
+
+def _item(line: AgreedLine, net: Decimal, tax: Decimal) -> LineItem:
     return LineItem(
         product_id=line.product_id,
         description=line.description,
@@ -74,9 +96,9 @@ def _item(line: AgreedLine, currency: str) -> LineItem:
         unit_price=line.unit_price,
         discount_percent=line.discount_percent,
         tax_percent=line.tax_percent,
-        net=net.amount,
-        tax=tax.amount,
-        total=(net + tax).amount,
+        net=net,
+        tax=tax,
+        total=net + tax,
     )
 
 

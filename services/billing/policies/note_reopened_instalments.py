@@ -12,6 +12,6 @@ __all__ = ["note_reopened_instalments"]
 
 @whenever(InstalmentReopened)
 def note_reopened_instalments(recorded: Recorded[Any]) -> list[Reaction]:
-    """Whenever a reversed payment opens an instalment again, look whether it is overdue."""
+    """Whenever an instalment is open again, look whether it is overdue."""
     event: InstalmentReopened = recorded.event
     return [NoteInstalmentDue(contract_id=event.contract_id, instalment_id=event.instalment_id)]

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Column, Connection, Date, MetaData, String, Table, desc, select
 
+from services.billing.domain.pricing import BEYOND_COUNTING
 from shared.chassis.shapes import (
     BrokenRule,
+    Invalid,
     Key,
     ListQuery,
     Page,
@@ -129,18 +131,29 @@ def convert_amount(query: ConvertAmount, reader: Reader) -> ConvertedAmount:
     if found is None:
         raise RateUnknown(query.currency, query.reporting_currency, query.on)
     valid_from, rate = found
-    worth = Money.of(query.amount, query.reporting_currency).times(rate)
+    worth = _worth(query.amount, query.reporting_currency, rate)
+    if worth is None:
+        raise Invalid.one("amount", f"is beyond counting in {query.reporting_currency}")
     return ConvertedAmount(
         amount=worth.amount, currency=worth.currency, rate=rate, valid_from=valid_from
     )
 
 
 def converted(connection: Connection, money: Money, to: str, on: date) -> Money | None:
-    """Return what an amount is worth in another currency on a day, None when no rate is known."""
+    """Return what an amount is worth in another currency on a day.
+
+    None when no rate is known, or when it is more than can be counted.
+    """
     if money.currency == to:
         return money
     found = _rate(connection, money.currency, to, on)
-    return Money.of(money.amount, to).times(found[1]) if found else None
+    return _worth(money.amount, to, found[1]) if found else None
+
+
+def _worth(amount: Decimal, to: str, rate: Decimal) -> Money | None:
+    if abs(amount * rate) >= BEYOND_COUNTING:
+        return None
+    return Money.of(amount, to).times(rate)
 
 
 def _rate(

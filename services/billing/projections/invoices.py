@@ -52,8 +52,8 @@ __all__ = [
     "GetInvoice",
     "Invoices",
     "ListInvoices",
-    "free_invoices_with_debts",
     "get_invoice",
+    "invoices_with_debts",
     "list_invoices",
 ]
 
@@ -292,17 +292,18 @@ def list_invoices(query: ListInvoices, reader: Reader) -> Page[InvoiceRow]:
     return listed(query, reader, invoices, InvoiceRow, order_by="applied_at desc")
 
 
-def free_invoices_with_debts(connection: Connection, account_id: str, currency: str) -> list[str]:
-    """Return the invoices of an account that belong to no contract and are open in a currency."""
+def invoices_with_debts(
+    connection: Connection, account_id: str, currency: str
+) -> list[tuple[str, str | None]]:
+    """Return the invoices of an account that are open in a currency, with their contracts."""
     found = connection.execute(
-        select(invoices.c.invoice_id)
+        select(invoices.c.invoice_id, invoices.c.contract_id)
         .where(
             invoices.c.account_id == account_id,
-            invoices.c.contract_id.is_(None),
             invoices.c.currency == currency,
             invoices.c.status.in_(sorted(PAYABLE)),
             invoices.c.outstanding > 0,
         )
         .order_by(invoices.c.invoice_id)
     )
-    return list(found.scalars())
+    return [(one.invoice_id, one.contract_id) for one in found]
