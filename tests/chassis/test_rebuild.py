@@ -157,12 +157,15 @@ def test_facts_that_arrive_meanwhile_are_neither_lost_nor_doubled(
             quay.follow()
 
     reports = anew(quay, check=check, progress=meanwhile)
-    assert seen == [(2, 8), (4, 8), (6, 8), (8, 8)]
+    # A rebuild goes on until hardly anything is left for the moment in which nobody may read.
+    later = [] if check else [(10, 12), (12, 12), (14, 14)]
+    assert seen == [(2, 8), (4, 8), (6, 8), (8, 8), *later]
     assert [report.equal for report in reports] == [True if check else None] * 3
     quay.write(("gull", CargoLoaded(tons=2)))
     quay.follow()
-    assert quay.rows(Boats)["gull",]["loads"] == [3, 4, 1, 1, 1, 1, 2]
-    assert len(quay.rows(Loads)) == 8
+    loads = [3, 4, *[1 for _ in seen], 2]
+    assert quay.rows(Boats)["gull",]["loads"] == loads
+    assert len(quay.rows(Loads)) == len(loads) + 1
 
 
 @pytest.mark.usefixtures("small_steps")

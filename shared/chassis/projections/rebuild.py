@@ -155,9 +155,13 @@ def _rebuilt(
             copy.table.create(connection)
     try:
         with _uncollected():
-            reached = _filled(database, copies, sources, check=check, progress=progress)
-            if not check and database.dialect == "postgresql":
-                _make_ready(database, copies)
+            reached: dict[str, int] = {}
+            _fill(database, copies, sources, reached, check=check, progress=progress)
+            if not check:
+                if database.dialect == "postgresql":
+                    _make_ready(database, copies)
+                while _fill(database, copies, sources, reached, progress=progress) > _BATCH:
+                    pass  # what was recorded meanwhile; little shall be left to the last moment
             return _settled(database, copies, sources, reached, subscription, check=check)
     finally:
         with database.transaction() as connection:
@@ -177,21 +181,27 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _filled(
+def _fill(
     database: Database,
     copies: Sequence["_Copy"],
     sources: Mapping[str, Source],
+    reached: dict[str, int],
     *,
-    check: bool,
-    progress: Progress | None,
-) -> dict[str, int]:
-    """Fill the copies; return the position they reached in each context's log."""
+    check: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Fill the copies on from what they have reached in each context's log.
+
+    Returns:
+        How many positions further they are.
+    """
+    began = sum(reached.values())
     projections = [copy.projection for copy in copies]
     with database.read() as connection:
         live = tracking.positions(connection)
     contexts = sorted({context for p in projections for context in p.contexts()})
-    reached = dict.fromkeys(contexts, 0)
     for context in contexts:
+        reached.setdefault(context, 0)
         tip = sources[context].tip()
         if check:
             tip = min(
@@ -207,7 +217,7 @@ def _filled(
             reached[context] = batch[-1].position if len(batch) == _BATCH else tip
             if progress:
                 progress(context, reached[context], tip)
-    return reached
+    return sum(reached.values()) - began
 
 
 def _make_room(connection: Connection, copies: Sequence["_Copy"]) -> None:
