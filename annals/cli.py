@@ -3,10 +3,11 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from shared.chassis.api.distant import Distant
 
 __all__ = ["app", "main"]
+
+log = structlog.get_logger(__name__)
 
 _PAUSE = 0.05
 
@@ -264,15 +267,22 @@ def rebuild_views(
 
     `annals rebuild --check --json`
     """
-    settings: Settings = installation.installed(context.obj)
-    # Embedded, all databases are files of one folder, and there may be no API to ask.
-    homes = [only] if only and settings.database_url else []
-    opened = installation.open_installation(settings, names=homes)
-    with opened as services, _elsewhere(settings) as distant:
+    done = _folded_anew(installation.installed(context.obj), names or [], only, check=check)
+    document = output.rebuilt_document if json else output.rebuilt_line
+    output.show([document(service, one) for service, one in done], json=json)
+    if wrong := [one.projection for _, one in done if one.equal is False]:
+        raise Failure(f"not what the logs say: {', '.join(wrong)}")
+
+
+def _folded_anew(
+    settings: Settings, names: Sequence[str], only: str | None, *, check: bool = False
+) -> list[tuple[str, Rebuilt]]:
+    """Fold read models anew, or compare them, and return what came of each, by service."""
+    done: list[tuple[str, Rebuilt]] = []
+    with _opened(settings, only) as services, _elsewhere(settings) as distant:
         logs = {service.name: service.log for service in services}
-        done: list[tuple[str, Rebuilt]] = []
         meant = [service for service in services if only in {None, service.name}]
-        for service, chosen in _read_models(meant, names or []):
+        for service, chosen in _read_models(meant, names):
             sources: dict[str, Source] = {
                 context: logs.get(context) or distant.log(context)
                 for projection in chosen
@@ -292,10 +302,60 @@ def rebuild_views(
                 except (CannotFold, Unavailable) as error:
                     raise Failure(f"{service.name}: {error}") from None
                 done += [(service.name, one) for one in found]
-    document = output.rebuilt_document if json else output.rebuilt_line
-    output.show([document(service, one) for service, one in done], json=json)
-    if wrong := [one.projection for _, one in done if one.equal is False]:
-        raise Failure(f"not what the logs say: {', '.join(wrong)}")
+    return done
+
+
+def _opened(settings: Settings, only: str | None) -> AbstractContextManager[Sequence[OpenService]]:
+    """Open all services, or one: embedded, all databases are files, and there may be no API."""
+    homes = [only] if only and settings.database_url else []
+    return installation.open_installation(settings, names=homes)
+
+
+@app.command()
+def erase(
+    context: typer.Context,
+    subjects: Annotated[
+        list[str],
+        typer.Argument(metavar="ID...", help="Of the person: as lead, contact, customer or staff."),
+    ],
+    only: Annotated[
+        str | None,
+        typer.Option("--service", metavar="SERVICE", help="Open no other service's database."),
+    ] = None,
+    keys_only: Annotated[
+        bool, typer.Option("--keys-only", help="Leave the read models to `annals rebuild`.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Make what is personal about somebody unreadable everywhere, for good.
+
+    The keys of their personal data are destroyed and all read models made anew from what is left.
+    Facts, totals and the proof of history stay. It may be run again.
+
+    **Examples**
+
+    `annals erase lead-17 contact-9`
+
+    `annals erase lead-17 --service leads --keys-only --yes`
+    """
+    settings: Settings = installation.installed(context.obj)
+    if not yes:
+        typer.confirm(f"Nobody can take this back. Erase {', '.join(subjects)}?", abort=True)
+    done = []
+    with _opened(settings, only) as services:
+        meant = [service for service in services if only in {None, service.name}]
+        known = [(s, who) for s in meant for who in subjects if s.log.vault.keys([who])]
+        nobody = set(subjects) - {who for _, who in known}
+        if nobody and only is None:
+            raise Failure(f"no log has personal data of {', '.join(sorted(nobody))}")
+        for service, subject in known:
+            service.log.erase(subject)
+            log.info("person erased", service=service.name, subject=subject)
+            done.append({"service": service.name, "erased": subject})
+    if not keys_only:
+        _folded_anew(settings, [], only)
+    output.show(done, json=json)
 
 
 @parked_app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import pytest
 from annals import cli, installation
 from shared.chassis.service import Service, open_service
 from shared.chassis.testing import recorded
+from shared.events.leads import LeadCaptured
 from shared.events.workplace import EmployeeJoined, RoleGranted, UnitCreated
 from tests.messaging.conftest import open_house
 from tests.messaging.toys import DINING, KITCHEN, Kitchen, Tables
 
 WORKPLACE = Service(name="workplace")
+COMPANY = installation.service_values()
 
 
 @dataclass
@@ -292,6 +295,50 @@ def test_the_key_that_wraps_keys_is_exchanged(run: Run, monkeypatch: pytest.Monk
     refused = run("log")
     assert refused.code == 2
     assert "ANNALS_KEY_ENCRYPTION_KEY: dining: the key-encryption key does not open" in refused.err
+
+
+@pytest.mark.capability("PLT-12")
+def test_a_person_is_erased_from_the_facts_and_from_what_is_made_of_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "service_values", lambda *_: COMPANY)
+    for service in COMPANY:
+        opened = open_service(service, tmp_path / "data")
+        if service.name == "leads":
+            said = {"channel": "web", "name": "王小明", "phones": ("+8613912345678",)}
+            opened.log.append([recorded(LeadCaptured(**said), who) for who in ("him", "her")])
+        opened.close()
+
+    def kept(service: str) -> str:
+        with closing(sqlite3.connect(tmp_path / f"data/{service}.views.db")) as views:
+            table, key = ("facts", "stream_id") if service == "analytics" else ("leads", "lead_id")
+            return repr(views.execute(f"select * from {table} where {key} = 'him'").fetchall())
+
+    names = ["leads", "facts", "concerns"]
+    assert run("rebuild", *names).code == 0
+    assert all("王小明" in kept(name) and "39123" in kept(name) for name in ("leads", "analytics"))
+    erased = run("erase", "him", "--yes", "--json")
+    assert (erased.code, erased.json()) == (0, [{"service": "leads", "erased": "him"}])
+    for name in ("leads", "analytics"):
+        assert "web" in kept(name)
+        assert not any(told in kept(name) for told in ("王小明", "39123"))
+    assert "personal data erased" in run("history", "him").out
+    assert "王小明" in run("history", "her").out
+    assert run("rebuild", "--check").code == 0
+    assert run("erase", "him", "--yes").code == 0
+
+
+@pytest.mark.capability("PLT-12")
+@pytest.mark.usefixtures("evening")
+def test_erasing_is_asked_for_and_names_somebody_who_is_known(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = run("erase", "order-99", "order-1", "--yes")
+    assert unknown.code == 1
+    assert "no log has personal data of order-99" in unknown.err
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    assert run("erase", "order-1").code == 1
+    assert "erased" not in run("history", "order-1").out
 
 
 @pytest.mark.usefixtures("evening")

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from shared.chassis.catalogue import published
 from shared.chassis.database import Database
-from shared.chassis.eventstore import AnsweredCommand, Claim, EventLog
-from shared.chassis.shapes import fresh_id
+from shared.chassis.eventstore import AnsweredCommand, Claim, EventLog, PersonIsErased
+from shared.chassis.shapes import BrokenRule, fresh_id
 from shared.events.base import Event, Recorded, read_event
 from tests.events.samples import golden
 from tests.eventstore.conftest import KEK
@@ -182,3 +182,17 @@ def _values_within(events: Iterator[type[Event]]) -> set[type[BaseModel]]:
             found.add(annotation)
             pending += [field.annotation for field in annotation.model_fields.values()]
     return found
+
+
+def test_another_process_learns_in_time_that_somebody_is_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = (EventLog("toys", Database.sqlite(tmp_path / "toys.db"), KEK) for _ in range(2))
+    append(here, "a", ToyMade(maker="王芳"))
+    assert not there.read(0)[0].erased
+    here.erase("a")
+    monkeypatch.setattr("shared.chassis.eventstore.vault._KEPT_FOR", -1.0)
+    assert there.read(0)[0].erased
+    with pytest.raises(PersonIsErased) as refused:
+        append(there, "a", ToyMade(maker="王芳"), after=1)
+    assert isinstance(refused.value, BrokenRule)  # which callers are told as one

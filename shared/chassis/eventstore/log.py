@@ -301,7 +301,10 @@ class EventLog(LibraryApplication[str]):
         return self._recorder.select_answers(command_ids)
 
     def erase(self, subject: str) -> bool:
-        """Destroy a person's key: their personal fields read as None from now on, everywhere here.
+        """Destroy a person's key: their personal fields read as None from now on.
+
+        Other processes may know the key for a minute, and read models keep what they hold until
+        they are made anew.
 
         Returns:
             Whether there was a key.

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import JSONTranscoder, Mapper, Notification, StoredEvent
 
 from shared.chassis.eventstore.vault import ERASED, Erased, SealBroken, Vault, seal, unseal
+from shared.chassis.shapes.errors import BrokenRule
 from shared.events.base import Event, Recorded, read_event
 
 __all__ = ["CorruptLog", "FactMapper", "RawFact"]
@@ -248,9 +249,8 @@ def _subject(fact: Recorded[Event]) -> str:
     return (named and getattr(fact.event, named)) or fact.stream_id
 
 
-class PersonIsErased(Exception):
+class PersonIsErased(BrokenRule):
     """Nothing personal can be said any more about somebody whose key is destroyed."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"the person {subject} is erased")
-        self.subject = subject
+        super().__init__(f"the person {subject} is erased", subject=subject)

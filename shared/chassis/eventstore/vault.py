@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,8 @@ __all__ = ["ERASED", "Erased", "SealBroken", "Vault", "seal", "unseal"]
 
 _NONCE = 12
 _CACHED = 20_000
+_KEPT_FOR = 60.0
+"""Seconds after which a key is looked up again: another process may have destroyed it."""
 _AT_ONCE = 500
 
 
@@ -65,16 +68,18 @@ class Vault:
         self._keks = key_encryption_keys
         self._stored = stored
         self._in_doubt = in_doubt
-        self._cache: OrderedDict[str, AESGCM] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[AESGCM, float]] = OrderedDict()
         self._lock = Lock()
 
     def keys(self, subjects: Iterable[str]) -> dict[str, AESGCM | Erased]:
         """Return the keys of those who have one, `ERASED` for those whose key was destroyed."""
         found: dict[str, AESGCM | Erased] = {}
         missing = []
+        fresh = monotonic() - _KEPT_FOR
         for subject in subjects:
-            if cached := self._cache.get(subject):
-                found[subject] = cached
+            cached = self._cache.get(subject)
+            if cached is not None and cached[1] >= fresh:
+                found[subject] = cached[0]
             else:
                 missing.append(subject)
         for start in range(0, len(missing), _AT_ONCE):
@@ -87,8 +92,10 @@ class Vault:
     def _keep(self, opened: Mapping[str, AESGCM]) -> None:
         if self._in_doubt():
             return
+        now = monotonic()
         with self._lock:
-            self._cache.update(opened)
+            for subject, key in opened.items():
+                self._cache[subject] = key, now
             while len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
 
