@@ -7,10 +7,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from shared.chassis.settings import Settings
+from gateway.local import Local
+from shared.chassis.settings import Mode, Settings
 
-__all__ = ["serve_http"]
+__all__ = ["serve_http", "shielded"]
 
 
 class _Server(uvicorn.Server):
@@ -31,7 +33,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve_http(app: Any, settings: Settings, ready: Callable[[], None], grace: float) -> None:
+def shielded(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Return an application that foreign web pages cannot use where no token is needed.
+
+    Production demands a token of everybody, and may stand behind a proxy under any name.
+    """
+    return app if settings.mode is Mode.PRODUCTION else Local(app, settings.host)
+
+
+def serve_http(app: ASGIApp, settings: Settings, ready: Callable[[], None], grace: float) -> None:
     """Serve until SIGTERM or SIGINT; requests in hand are answered first.
 
     Args:
@@ -41,7 +51,7 @@ def serve_http(app: Any, settings: Settings, ready: Callable[[], None], grace: f
         grace: seconds that requests in hand get.
     """
     config = uvicorn.Config(
-        app,
+        shielded(app, settings),
         host=settings.host,
         port=settings.http_port,
         log_config=None,

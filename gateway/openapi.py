@@ -61,7 +61,8 @@ _PARAMETERS = {
     "IdempotencyKey": _header(
         "Idempotency-Key",
         {**_TEXT, "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
-        "From the same person to the same method, a key acts once; repeats get the first answer.",
+        "From the same person to the same method and path, a key acts once; repeats get the first "
+        "answer, whatever their body.",
     ),
     "IfMatch": _header(
         "If-Match",

@@ -23,7 +23,8 @@ class Paths:
     """The API's paths as an ASGI application: finds the resource and lets it answer.
 
     Args:
-        resources: of which the first that fits answers.
+        resources: of which the first that fits answers. An id may end like an act, so that one
+            with the request's verb goes before.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -34,13 +35,15 @@ class Paths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path = scope["path"]
-        for pattern, resource in self._known.get(_place(path), ()):
-            if match := pattern.match(path):
-                scope["path_params"] = match.groupdict()
-                await resource(scope, receive, send)
-                return
-        await problems.response(problem(404, "Not Found"))(scope, receive, send)
+        path, verb = scope["path"], scope["method"]
+        known = self._known.get(_place(path), ())
+        fitting = [(match, one) for pattern, one in known if (match := pattern.match(path))]
+        if not fitting:
+            await problems.response(problem(404, "Not Found"))(scope, receive, send)
+            return
+        match, resource = next((fit for fit in fitting if fit[1].answers(verb)), fitting[0])
+        scope["path_params"] = match.groupdict()
+        await resource(scope, receive, send)
 
 
 def _place(path: str) -> _Place:

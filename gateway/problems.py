@@ -16,7 +16,6 @@ __all__ = ["Problem", "http_problem", "response"]
 
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
-    429: {"Retry-After": "1"},
     503: {"Retry-After": "1"},
 }
 

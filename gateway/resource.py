@@ -168,7 +168,9 @@ class Operation:
             return metadata
         key = _header(headers, "Idempotency-Key", _PRINTABLE)
         metadata["annals-command-id"] = (
-            _command_id(authorization, self._rpc.right, key) if key else fresh_id()
+            _command_id(authorization, self._rpc.right, request.path_params, key)
+            if key
+            else fresh_id()
         )
         if moment := _header(headers, "Annals-Occurred-At", _MOMENT):
             metadata["annals-occurred-at"] = moment
@@ -238,6 +240,10 @@ class Resource:
         if operation.verb == "GET":
             self._operations["HEAD"] = operation
 
+    def answers(self, verb: str) -> bool:
+        """Whether there is an operation with this verb."""
+        return verb in self._operations
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure becomes a problem document."""
         scope[ROUTE] = self.path
@@ -288,9 +294,10 @@ def _header(headers: Mapping[str, str], name: str, form: re.Pattern[str]) -> str
     return value
 
 
-def _command_id(authorization: str | None, right: str, key: str) -> str:
-    """Return the command id of an idempotency key, which is the sender's and the method's own."""
-    return str(uuid5(_IDEMPOTENCY, "\x1f".join((_claimed_subject(authorization), right, key))))
+def _command_id(authorization: str | None, right: str, things: Mapping[str, str], key: str) -> str:
+    """Return the command id of an idempotency key: the sender's, the method's and the path's."""
+    named = (_claimed_subject(authorization), right, *things.values(), key)
+    return str(uuid5(_IDEMPOTENCY, "\x1f".join(named)))
 
 
 def _claimed_subject(authorization: str | None) -> str:

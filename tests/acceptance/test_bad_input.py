@@ -302,6 +302,36 @@ def test_a_request_that_means_nothing_is_refused(
     problem(guarded.refusal(verb, path), status)
 
 
+# What a web page from elsewhere has its visitor's browser send.
+
+
+def test_a_foreign_page_cannot_act_as_the_administrator(guarded: Guarded) -> None:
+    headers = {"Origin": "https://attacker.example", "Content-Type": "text/plain"}
+    answer = guarded.refusal("POST", "/v1/leads/wang:qualify", headers=headers)
+    assert problem(answer, 403)["rule"] == "OriginIsForeign"
+
+
+@pytest.mark.parametrize("path", ["/v1/leads", "/console/leads", "/docs"])
+def test_a_foreign_name_that_leads_here_shows_nothing(guarded: Guarded, path: str) -> None:
+    answer = guarded.refusal("GET", path, headers={"Host": "attacker.example"})
+    assert problem(answer, 403)["rule"] == "HostIsForeign"
+
+
+@pytest.mark.parametrize(("elsewhere", "status"), [(False, 101), (True, 403)])
+def test_only_own_pages_stay_connected(guarded: Guarded, elsewhere: bool, status: int) -> None:
+    own = str(guarded.annals.client.base_url)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin": "https://attacker.example" if elsewhere else own,
+    }
+    path = "/console/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    with guarded.annals.client.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == status
+
+
 def test_a_token_that_proves_nothing_is_refused(guarded: Guarded) -> None:
     answer = guarded.refusal("GET", "/v1/leads", headers={"Authorization": "Bearer nonsense"})
     problem(answer, 401)

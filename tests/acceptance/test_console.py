@@ -78,6 +78,44 @@ def test_a_customer_is_found_by_a_chinese_name_and_followed_through_time(page: P
     expect(page.get_by_text("Not a customer yet at that moment")).to_be_visible()
 
 
+def visit(annals: Installation, path: str, role: str) -> str:
+    """Open a page as somebody with this role; return what it holds."""
+    answer = annals.ask("GET", f"/console{path}", by="somebody", roles=[role])
+    assert answer.status_code == 200
+    return answer.text
+
+
+@pytest.mark.capability("WRK-02")
+def test_a_service_agent_sees_a_customer_and_what_happened(annals: Installation) -> None:
+    page = visit(annals, "/customers/sunrise", "service_agent")
+    assert "lead converted" in page
+    assert "Opportunities and contracts" in page
+    assert "this needs the right" not in page
+
+
+def test_what_a_visitor_may_not_see_leaves_the_rest_of_the_page(annals: Installation) -> None:
+    for role, right in (("looks_back", "ListTimeline"), ("looks_around", "GetFunnel")):
+        annals.post("/v1/roles", {"role": role, "title": role, "rights": [f"analytics.{right}"]})
+    annals.settle()
+    page = visit(annals, "/customers/sunrise", "looks_back")
+    assert "this needs the right analytics.GetCustomer360" in page
+    assert "lead converted" in page
+    page = visit(annals, "/", "looks_around")
+    assert "captured so far" in page
+    assert "this needs the right analytics.GetTrialBalance" in page
+
+
+def test_only_who_was_no_customer_is_said_to_be_none_yet(annals: Installation) -> None:
+    none_yet = "Not a customer yet at that moment"
+    assert none_yet in visit(annals, "/customers/sunrise?as_of=2020-01-01", "administrator")
+    page = visit(annals, "/customers/sunrise?as_of=2020-01-01", "guest")
+    assert none_yet not in page
+    assert "this needs the right" in page
+    page = visit(annals, "/customers/sunrise?as_of=2020-13-01", "administrator")
+    assert none_yet not in page
+    assert "as_of" in page
+
+
 def test_a_search_that_finds_nothing_says_so(page: Page) -> None:
     page.goto('/console/leads?q=nobody"here')
     expect(page.get_by_text("Nothing yet")).to_be_visible()

@@ -183,20 +183,28 @@ def test_unknown_paths_ids_and_verbs_are_problems(client: httpx.Client) -> None:
         ("GET", "/v1/books/", 404),
         ("GET", "/v1/books/nobody", 404),
         ("DELETE", "/v1/books", 405),
-        ("GET", "/v1/books/x:lend", 405),
+        ("DELETE", "/v1/books/x:lend", 405),
         ("POST", "/v1/books/nobody:lend", 422),
     ]:
         answer = client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), path
         assert answer.json()["status"] == status
     assert client.delete("/v1/books").headers["Allow"] == "GET, HEAD, POST"
-    assert client.get("/v1/books/x:lend").headers["Allow"] == "POST"
+    assert client.delete("/v1/books/x:lend").headers["Allow"] == "POST"
 
 
 def test_an_unknown_id_is_not_found(client: httpx.Client) -> None:
     answer = client.post("/v1/books/nobody:lend", json={"reader": "wang"})
     assert answer.status_code == 404
     assert answer.json()["rule"] == "NotFound"
+
+
+def test_an_id_that_ends_like_an_act_is_looked_up_and_acted_on(client: httpx.Client) -> None:
+    for path, book in [("x:lend", "x:lend"), ("x:lend:return", "x:lend:return")]:
+        answer = client.get(f"/v1/books/{path}")
+        assert (answer.status_code, answer.json()["details"]["id"]) == (404, book)
+    answer = client.post("/v1/books/x:lend:return")
+    assert (answer.status_code, answer.json()["details"]["id"]) == (404, "x:lend")
 
 
 def test_a_broken_rule_is_named(client: httpx.Client) -> None:
@@ -212,8 +220,12 @@ def test_a_broken_rule_is_named(client: httpx.Client) -> None:
         "rule": "BookIsLent",
         "details": {"reader": "li", "since": "2026-01-02"},
     }
-    limit = client.post(f"/v1/books/{book}:lend", json={"reader": "greedy"})
-    assert (limit.status_code, limit.headers["Retry-After"]) == (429, "1")
+
+
+def test_a_limit_of_the_business_does_not_say_when_to_come_again(client: httpx.Client) -> None:
+    limit = client.post(f"/v1/books/{add(client)}:lend", json={"reader": "greedy"})
+    assert (limit.status_code, limit.json()["rule"]) == (429, "TooManyBooks")
+    assert "Retry-After" not in limit.headers
 
 
 def test_a_field_in_path_and_body_must_agree(client: httpx.Client) -> None:
@@ -243,6 +255,27 @@ def test_an_idempotency_key_acts_once_per_method_and_person(
     )
     assert other_person.json()["id"] != book
     assert "Annals-Warning" not in other_person.headers
+
+
+def test_an_idempotency_key_acts_once_on_each_thing(client: httpx.Client) -> None:
+    books = [add(client), add(client)]
+    once = {"Idempotency-Key": "k-2"}
+
+    def lend(book: str) -> httpx.Response:
+        return client.post(f"/v1/books/{book}:lend", json={"reader": "wang"}, headers=once)
+
+    assert [lend(book).json()["id"] for book in books] == books
+    assert [lend(book).json()["version"] for book in books] == [2, 2]
+
+
+def test_a_repeat_is_told_by_its_key_and_not_by_its_body(
+    client: httpx.Client, opened: OpenService
+) -> None:
+    once = {"Idempotency-Key": "k-3"}
+    first = client.post("/v1/books", json={"title": "A"}, headers=once)
+    tip = opened.log.tip()
+    assert client.post("/v1/books", json={"title": "B"}, headers=once).json() == first.json()
+    assert opened.log.tip() == tip
 
 
 def test_if_match_refuses_a_stale_version(client: httpx.Client) -> None:

@@ -10,7 +10,16 @@ __all__ = ["Api", "Problem", "SignInNeeded"]
 
 
 class Problem(Exception):
-    """The API turned a request down, or did not answer; the message is for people."""
+    """The API turned a request down, or did not answer.
+
+    Args:
+        why: a sentence for people.
+        status: the answer's, None when there was none.
+    """
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class SignInNeeded(Exception):
@@ -44,7 +53,9 @@ class Api:
         body: dict[str, Any] = answer.json()
         if answer.is_error:
             why = str(body.get("detail") or body.get("title") or answer.status_code)
-            raise (SignInNeeded if answer.status_code == HTTPStatus.UNAUTHORIZED else Problem)(why)
+            if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                raise SignInNeeded(why)
+            raise Problem(why, answer.status_code)
         return body
 
     def _headers(self) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """The pages: how business goes, the customers, and one customer through time."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,14 +50,11 @@ def mount(app: FastAPI) -> None:
     async def shown(title: str, build: Callable[[Api], Awaitable[None]]) -> Response | None:
         """Build a page of what its visitor may see."""
         visit = ui.context.client.request
-        with _page(title):
+        with _page(title), _told("This did not work"):
             try:
                 await build(Api(client, visit.headers.get("Authorization")))
             except SignInNeeded as needed:
                 return sign_in(str(needed))
-            except Problem as problem:
-                with _card("This did not work"):
-                    ui.label(str(problem))
         return None
 
     @page("/")
@@ -104,23 +103,32 @@ class _page:  # noqa: N801 - reads as a statement
 
 
 async def _overview(api: Api) -> None:
-    funnel = await api.get("/v1/funnel")
-    channels = (await api.get("/v1/channels")).get("items", [])
-    trial = await api.get("/v1/ledger/trial-balance")
-    stages = funnel["total"].get("stages", [])
-    counts = {stage["stage"]: int(stage.get("count", 0)) for stage in stages}
-    amounts = {stage["stage"]: stage.get("amounts", []) for stage in stages}
-    with ui.grid().classes("w-full grid-cols-2 md:grid-cols-4 gap-4"):
-        _figure("Leads", f"{counts.get('captured', 0):,}", "captured so far")
-        _figure("Won", f"{counts.get('won', 0):,}", figures.moneys(amounts.get("won")))
-        _figure("Paid", f"{counts.get('paid', 0):,}", figures.moneys(amounts.get("paid")))
+    numbers = ui.grid().classes("w-full grid-cols-2 md:grid-cols-4 gap-4")
+    charts = ui.grid().classes("w-full grid-cols-1 md:grid-cols-2 gap-4")
+    with _told("Funnel"):
+        funnel = await api.get("/v1/funnel")
+        stages = funnel["total"].get("stages", [])
+        counts = {stage["stage"]: int(stage.get("count", 0)) for stage in stages}
+        amounts = {stage["stage"]: stage.get("amounts", []) for stage in stages}
+        with numbers:
+            _figure("Leads", f"{counts.get('captured', 0):,}", "captured so far")
+            _figure("Won", f"{counts.get('won', 0):,}", figures.moneys(amounts.get("won")))
+            _figure("Paid", f"{counts.get('paid', 0):,}", figures.moneys(amounts.get("paid")))
+        with charts, _card("Funnel"):
+            ui.echart(figures.funnel_chart(stages)).classes("w-full h-72")
+        _pipeline(funnel)
+    with numbers, _told("Books"):
+        trial = await api.get("/v1/ledger/trial-balance")
         balanced = trial.get("balanced", False)
         _figure("Books", "balanced" if balanced else "NOT balanced", "debits equal credits")
-    with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2 gap-4"):
-        with _card("Funnel"):
-            ui.echart(figures.funnel_chart(stages)).classes("w-full h-72")
-        with _card("Channels"):
+    with _told("Channels"):
+        channels = (await api.get("/v1/channels")).get("items", [])
+        with charts, _card("Channels"):
             ui.echart(figures.channel_chart(channels)).classes("w-full h-72")
+        _channel_effect(channels)
+
+
+def _pipeline(funnel: Json) -> None:
     with _card("Pipeline"):
         _table(
             [
@@ -134,6 +142,9 @@ async def _overview(api: Api) -> None:
             ],
             ("process", "stage", "deals", "amount"),
         )
+
+
+def _channel_effect(channels: Sequence[Json]) -> None:
     with _card("Channel effect"):
         _table(
             [
@@ -215,18 +226,24 @@ async def _customer(api: Api, account_id: str, as_of: str, time: str) -> None:
     moment = f"{as_of}T23:59:59Z" if len(as_of) == len("2026-01-31") else as_of
     past = {"as_of": moment, "time": time if moment else None}
     _looking_back(account_id, as_of, time)
-    try:
+    with _told("Customer"):
+        try:
+            whole = await api.get(f"/v1/customers/{account_id}/360", **past)
+        except Problem as problem:
+            if problem.status != HTTPStatus.NOT_FOUND:
+                raise
+            with _card("Not a customer yet at that moment" if moment else "No such customer"):
+                ui.label(str(problem)).classes("annals-quiet")
+            return
+        _whole(whole)
+    with _told("Timeline"):
         timeline = await api.get(
             f"/v1/customers/{account_id}/timeline", page_size=200, newest_first="true", **past
         )
-        whole = await api.get(f"/v1/customers/{account_id}/360", **past)
-    except Problem:
-        if not moment:
-            raise
-        with ui.card().classes("annals-card"):
-            ui.label("Not a customer yet at that moment").classes("annals-title")
-        return
-    _whole(whole)
+        _timeline(timeline)
+
+
+def _timeline(timeline: Json) -> None:
     with _card("Timeline"), ui.timeline(side="right").classes("w-full"):
         for fact in timeline.get("items", []):
             with ui.timeline_entry(
@@ -349,6 +366,16 @@ def _search(label: str, path: str, wanted: str) -> None:
 def _more(path: str, wanted: str, found: Json) -> None:
     if token := found.get("next_page_token"):
         ui.link("More", f"{path}?{urlencode({'q': wanted, 'page_token': token})}")
+
+
+@contextmanager
+def _told(title: str) -> Iterator[None]:
+    """Show a part of a page, or in its place why it cannot be shown."""
+    try:
+        yield
+    except Problem as problem:
+        with _card(title):
+            ui.label(str(problem))
 
 
 def _card(title: str) -> ui.card:

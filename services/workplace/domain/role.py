@@ -146,6 +146,7 @@ BUILT_IN = MappingProxyType(
                 *_reads("accounts", "support"),
                 "support.*Ticket",
                 "analytics.GetCustomer*",
+                "analytics.ListTimeline",
             ),
             _built_in(
                 "service_manager",
