@@ -208,8 +208,8 @@ def blame(connection: Connection, letter: Letter, error: str) -> None:
 
 
 def skip(connection: Connection, letter: Letter, reason: str, at: datetime) -> None:
-    """Set a letter aside for good; it stays on record with the reason, a message without its body."""
-    kept = {"body": None} if letter.kind is Kind.MESSAGE else {}  # it may be of persons
+    """Set a letter aside for good; it stays on record with the reason."""
+    kept = {"body": None} if letter.kind is Kind.MESSAGE else {}  # it may speak of persons
     connection.execute(
         parked.update()
         .where(parked.c.number == letter.number)
