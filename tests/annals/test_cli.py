@@ -305,8 +305,8 @@ def test_a_person_is_erased_from_the_facts_and_from_what_is_made_of_them(
     for service in COMPANY:
         opened = open_service(service, tmp_path / "data")
         if service.name == "leads":
-            said = {"channel": "web", "name": "王小明", "phones": ("+8613912345678",)}
-            opened.log.append([recorded(LeadCaptured(**said), who) for who in ("him", "her")])
+            said = LeadCaptured(channel="web", name="王小明", phones=("+8613912345678",))
+            opened.log.append([recorded(said, who) for who in ("him", "her")])
         opened.close()
 
     def kept(service: str) -> str:

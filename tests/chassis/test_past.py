@@ -221,8 +221,13 @@ def test_what_comes_in_later_shows_in_the_same_question(
 def test_everybodys_past_is_folded_once_whatever_happens_later(
     views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folds = []
-    monkeypatch.setattr(past, "history", lambda *told: folds.append(told) or history(*told))
+    folds: list[datetime] = []
+
+    def counted(live: Connection, until: datetime, *more: Any) -> Iterator[list[Recorded[Event]]]:
+        folds.append(until)
+        return history(live, until, *more)
+
+    monkeypatch.setattr(past, "history", counted)
     views.tell("x", LeadQualified(score=1))
     views.then(NOON)
     views.tell("x", LeadQualified(score=2), occurred=DAY)

@@ -87,6 +87,6 @@ def test_a_message_whose_context_is_no_text_is_handed_over() -> None:
     (subscription,) = [s for s in open_house(None).delivery().subscriptions if ".views" in s.name]
     reader = feed.Feed(RABBIT, subscription, came.extend)
     odd = Message(["dining"])
-    reader._take([odd])  # type: ignore[list-item]
+    reader._take([odd])
     assert came == [odd]
     assert odd.is_taken
