@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.acceptance.installation import Installation, installation
+from tests.acceptance.installation import Installation, installation, wait
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = (
@@ -93,10 +94,18 @@ def test_a_service_agent_sees_a_customer_and_what_happened(annals: Installation)
     assert "this needs the right" not in page
 
 
+def may_ask(annals: Installation, path: str, role: str) -> bool:
+    """Whether a role is in force, which takes a second."""
+    return annals.ask("GET", path, by="somebody", roles=[role]).status_code == 200
+
+
 def test_what_a_visitor_may_not_see_leaves_the_rest_of_the_page(annals: Installation) -> None:
-    for role, right in (("looks_back", "ListTimeline"), ("looks_around", "GetFunnel")):
+    for role, right, path in (
+        ("looks_back", "ListTimeline", "/v1/customers/sunrise/timeline"),
+        ("looks_around", "GetFunnel", "/v1/funnel"),
+    ):
         annals.post("/v1/roles", {"role": role, "title": role, "rights": [f"analytics.{right}"]})
-    annals.settle()
+        wait(partial(may_ask, annals, path, role))
     page = visit(annals, "/customers/sunrise", "looks_back")
     assert "this needs the right analytics.GetCustomer360" in page
     assert "lead converted" in page
