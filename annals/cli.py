@@ -351,7 +351,7 @@ def erase(
             raise Failure(f"no log has personal data of {', '.join(sorted(nobody))}")
         for service, subject in known:
             service.log.erase(subject)
-            log.info("person erased", service=service.name, subject=subject)
+            log.info("person erased", service=service.name, subject_id=subject)
             done.append({"service": service.name, "erased": subject})
     if not keys_only:
         _folded_anew(settings, [], only)

@@ -319,6 +319,7 @@ def test_a_person_is_erased_from_the_facts_and_from_what_is_made_of_them(
     assert all("王小明" in kept(name) and "39123" in kept(name) for name in ("leads", "analytics"))
     erased = run("erase", "him", "--yes", "--json")
     assert (erased.code, erased.json()) == (0, [{"service": "leads", "erased": "him"}])
+    assert json.loads(erased.err.splitlines()[0])["subject_id"] == "him"
     for name in ("leads", "analytics"):
         assert "web" in kept(name)
         assert not any(told in kept(name) for told in ("王小明", "39123"))
