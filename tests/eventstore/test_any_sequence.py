@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
@@ -236,17 +236,9 @@ class AnySequence(RuleBasedStateMachine):
         )
 
     def at_once(self, appends: list[Append]) -> list[Outcome]:
-        """Have several threads append while somebody else is about to, so that they wait."""
-        together = self.log._together
-        together._led = True
+        """Have several threads append at once."""
         with ThreadPoolExecutor(len(appends)) as pool:
-            futures: list[Future[Sequence[int]]] = []
-            for append in appends:
-                waiting = len(together._queue)
-                futures.append(pool.submit(self.append, append))
-                while len(together._queue) == waiting and not futures[-1].done():
-                    wait(futures[-1:], timeout=0.001)
-            together._pass_on()
+            futures = [pool.submit(self.append, append) for append in appends]
         return [
             type(error)
             if isinstance(error := future.exception(), Exception)

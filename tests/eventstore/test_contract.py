@@ -1,6 +1,5 @@
 """What every recorder promises."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -18,7 +17,6 @@ from shared.chassis.eventstore import (
     EventLog,
     PersonIsErased,
 )
-from shared.chassis.eventstore.recorder import Append
 from tests.eventstore.toys import ToyGiven, ToyMade, append, facts
 
 pytestmark = pytest.mark.capability("PLT-01")
@@ -213,28 +211,6 @@ def test_racing_threads_leave_no_gap_and_lose_nothing(log: EventLog) -> None:
     assert [f.position for f in read] == list(range(1, 201))
     for name in counters:
         assert [f.version for f in read if f.stream_id == name] == list(range(1, 26))
-
-
-def test_those_who_append_at_once_share_a_commit(
-    log: EventLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    together, store = log._together, log.recorder.store  # type: ignore[attr-defined]
-    stored: list[int] = []
-    waiting = threading.Semaphore(0)
-
-    def counted(append: Append) -> range:
-        stored.append(len(append.events))
-        if len(stored) == 1:
-            while len(together._queue) < 4:
-                waiting.acquire(timeout=0.001)
-        positions: range = store(append)
-        return positions
-
-    monkeypatch.setattr(together, "_store", counted)
-    with ThreadPoolExecutor(5) as pool:
-        taken = [*pool.map(lambda name: append(log, name, ToyMade()), "abcde")]
-    assert stored == [1, 4]
-    assert sorted(position for own in taken for position in own) == [1, 2, 3, 4, 5]
 
 
 def test_a_person_taken_to_be_new_who_has_a_key_is_a_conflict(log: EventLog) -> None:

@@ -214,9 +214,10 @@ def test_a_phone_without_country_says_what_is_missing() -> None:
 @given(
     st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)),
     st.lists(st.tuples(st.integers(0, 14), st.sampled_from(string.digits)), max_size=3),
+    st.lists(st.tuples(st.integers(1, 20), st.sampled_from(" -")), max_size=4),
 )
 def test_the_short_way_to_read_phones_agrees_with_the_library(
-    region: str, edits: list[tuple[int, str]]
+    region: str, edits: list[tuple[int, str]], groups: list[tuple[int, str]]
 ) -> None:
     example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
     if example is None:
@@ -224,7 +225,10 @@ def test_the_short_way_to_read_phones_agrees_with_the_library(
     digits = list(str(example.national_number))
     for place, digit in edits:
         digits[place % len(digits)] = digit
-    text = f"+{example.country_code}{''.join(digits)}"
+    written = list(f"+{example.country_code}{''.join(digits)}")
+    for place, between in groups:
+        written.insert(place, between)
+    text = "".join(written)
     found: list[FieldViolation] = []
     read = read_phones([text], None, found)
     try:

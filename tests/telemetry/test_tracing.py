@@ -1,16 +1,22 @@
 """A conversation is followed across the log, by what its facts say anyway."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from contextvars import copy_context
+from typing import cast
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
+from shared.chassis.application import Application
 from shared.chassis.messaging import Delivery, Parcel, Relay, pull_from
 from shared.chassis.service import OpenService
 from shared.chassis.telemetry import tracing
 from shared.chassis.telemetry.spans import trace_of
+from shared.chassis.testing import issue
+from tests.api.toy import AddBook
 from tests.telemetry.conftest import Follow
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -122,6 +128,29 @@ def test_messages_taken_together_continue_the_first_and_point_at_the_others(
     assert [link.context.span_id for link in process.links] == [span.span_id for span in others]
     folds = [span for span in spans() if span.name == "fold toy_books"]
     assert len(trace_ids(folds)) == 3
+
+
+def test_what_another_request_s_thread_stores_hangs_below_its_own_request(
+    opened: OpenService, follow: Follow
+) -> None:
+    spans = follow(1)
+    mine, theirs = (issue(AddBook.model_validate({"title": name})) for name in ("one", "two"))
+    application = cast(Application, opened.application)
+
+    def ask() -> None:
+        waiting.enter_context(tracing.serving("theirs", {}, theirs.envelope.correlation_id))
+
+    with ExitStack() as waiting:
+        elsewhere = copy_context()
+        elsewhere.run(ask)
+        with tracing.serving("mine", {}, mine.envelope.correlation_id):
+            application.handle(theirs)
+            application.handle(mine)
+        elsewhere.run(waiting.pop_all().close)
+    asked = {span.name: span.context for span in spans() if span.name != "append toy"}
+    stored = {span.parent.span_id: span for span in spans() if span.parent is not None}
+    assert stored.keys() == {asked["mine"].span_id, asked["theirs"].span_id}
+    assert [link.context for link in stored[asked["theirs"].span_id].links] == [asked["mine"]]
 
 
 def test_what_is_pulled_from_the_log_is_still_of_its_trace(

@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.accounts.domain.profile import Profile
 from shared.chassis.shapes import FieldViolation, Invalid
-from shared.chassis.shapes.contact import is_e164, is_plain_email
+from shared.chassis.shapes.contact import is_plain_email, plain_e164
 
 __all__ = ["reachable"]
 
@@ -31,8 +31,8 @@ def reachable(profile: Profile, country: str) -> dict[str, Any]:
 
 
 def _phone(text: str, country: str, field: str, found: list[FieldViolation]) -> str:
-    if is_e164(text):
-        return text
+    if plain := plain_e164(text):
+        return plain
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:

@@ -7,7 +7,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from shared.chassis.shapes import FieldViolation
-from shared.chassis.shapes.contact import is_e164, is_plain_email
+from shared.chassis.shapes.contact import is_plain_email, plain_e164
 
 _Found = list[FieldViolation]
 
@@ -28,8 +28,8 @@ def read_phones(
     """Return the numbers in E.164, each once; what cannot be read is added to `found`."""
     read: dict[str, None] = {}
     for index, text in enumerate(texts):
-        if is_e164(text):
-            read[text] = None
+        if plain := plain_e164(text):
+            read[plain] = None
             continue
         try:
             number = phonenumbers.parse(text, region)

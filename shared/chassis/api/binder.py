@@ -95,7 +95,7 @@ class ApiServer:
         proto: Path = PROTO,
         credentials: grpc.ServerCredentials | None = None,
         limits: Limits | None = None,
-        threads: int = 16,
+        threads: int = 32,
         age: float = 60.0,
     ) -> None:
         services, limits = list(services), limits or Limits()

@@ -2,11 +2,12 @@
 
 import re
 import threading
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
+from shared.chassis.application.gathered import Gathered
 from shared.chassis.application.work import StateCache, Work
 from shared.chassis.clock import Clock, SystemClock
 from shared.chassis.database import OUTAGE, Database
@@ -46,6 +47,7 @@ class Application:
         self.clock = clock or SystemClock()
         self.cache = StateCache()
         self._batch = threading.local()
+        self._gathered = Gathered(self._carried_out, self._carried_out_together)
         self._methods: dict[type[Command], Callable[[Any], Answer]] = {
             command: getattr(self, snake(name)) for name, command in self.commands().items()
         }
@@ -70,9 +72,16 @@ class Application:
     def handle(self, command: Command) -> Answer:
         """Carry out an issued command by the method of its name.
 
+        Commands that come at the same time are stored as one, each accepted or refused on its own.
+
         Raises:
             Refused: with the rule; nothing was stored.
         """
+        if self.log.in_transaction:
+            return self._carried_out(command)
+        return self._gathered.carry_out(command)
+
+    def _carried_out(self, command: Command) -> Answer:
         return self._methods[type(command)](command)
 
     def change(
@@ -218,11 +227,8 @@ class Application:
         for attempt in range(_ATTEMPTS):
             with self._alone(wanted=attempt > 0):
                 batch = _Batch(self, commands, taken, streams)
-                self._batch.current = batch
-                try:
+                with self._deciding(batch):
                     results = [self._result(command) for command in commands]
-                finally:
-                    self._batch.current = None
                 if found := self.log.existing(batch.created):
                     taken |= found
                     continue
@@ -230,14 +236,42 @@ class Application:
                     tip = batch.store()
                 except (AppendConflict, CommandRepeated):
                     continue
-            return [
-                replace(result, position=tip + stored.events)
-                if (stored := batch.answers.get(command.envelope.command_id))
-                and isinstance(result, Answer)
-                else result
-                for command, result in zip(commands, results, strict=True)
-            ]
+            return [batch.placed(*each, tip) for each in zip(commands, results, strict=True)]
         raise Unavailable(_OVERTAKEN)
+
+    def _carried_out_together(self, commands: Sequence[Command]) -> Sequence[Answer | None]:
+        """Carry commands out as one, on what was seen last, as far as nothing stands in the way.
+
+        Returns:
+            For each command its answer, or None when nothing of it is known to be stored: it has to
+            be carried out alone, which also tells why.
+        """
+        nothing = [None] * len(commands)
+        try:
+            batch = _Batch(self, commands, trusting=True)
+            with self._deciding(batch):
+                results = [self._hoped(command) for command in commands]
+            if batch.is_disproved():
+                return nothing
+            tip = batch.store()
+        except Exception:  # noqa: BLE001 - told to whom it concerns when each is carried out alone
+            return nothing
+        return [batch.placed(*each, tip) for each in zip(commands, results, strict=True)]
+
+    def _hoped(self, command: Command) -> Answer | None:
+        try:
+            return self._carried_out(command)
+        except Exception:  # noqa: BLE001 - nothing is believed that rests on what was seen last
+            return None
+
+    @contextmanager
+    def _deciding(self, batch: "_Batch") -> Iterator[None]:
+        """Have what this thread commits join a batch."""
+        self._batch.current = batch
+        try:
+            yield
+        finally:
+            self._batch.current = None
 
     def foresee(self, work: Work, commands: Sequence[Command]) -> None:
         """Look up at once what the decisions on several commands will ask; by default nothing.
@@ -250,7 +284,7 @@ class Application:
 
     def _result(self, command: Command) -> Answer | Refused:
         try:
-            return self.handle(command)
+            return self._carried_out(command)
         except Refused as refusal:
             return refusal
 
@@ -263,23 +297,29 @@ class _Batch:
         commands: at least one.
         taken: ids of streams that are known to exist, which members must not make.
         streams: read ahead.
+        trusting: see `Application._attempt`; a refusal is not to be believed.
     """
 
     def __init__(
         self,
         application: Application,
         commands: Sequence[Command],
-        taken: Collection[str],
-        streams: Collection[str],
+        taken: Collection[str] = (),
+        streams: Collection[str] = (),
+        *,
+        trusting: bool = False,
     ) -> None:
         self.log = application.log
         self.created: set[str] = set()
         """Streams made by members that did not look whether they exist."""
         self._taken = taken
+        self._trusting = trusting
         self.cache = application.cache
         self.answers: dict[str, AnsweredCommand] = {}
-        self.earlier = self.log.answers([command.envelope.command_id for command in commands])
-        self.work = Work(self.log, self.cache, commands[0].envelope)
+        self.earlier: Mapping[str, AnsweredCommand] = {}
+        if not trusting:
+            self.earlier = self.log.answers([c.envelope.command_id for c in commands])
+        self.work = Work(self.log, self.cache, commands[0].envelope, trusting=trusting)
         self.work.read_ahead(streams)
         application.foresee(
             self.work, [c for c in commands if c.envelope.command_id not in self.earlier]
@@ -291,7 +331,7 @@ class _Batch:
         command_id = command.envelope.command_id
         if known := self.answers.get(command_id) or self.earlier.get(command_id):
             return _answer(known)
-        member = Work(self.log, self.cache, command.envelope, self.work)
+        member = Work(self.log, self.cache, command.envelope, self.work, trusting=self._trusting)
         answered = _decided(member, decide, outcome, before=len(self.work.facts))
         blind = member.created_blindly()
         _refuse_taken(member.taken_before() or blind.intersection(self._taken))
@@ -309,8 +349,23 @@ class _Batch:
             releases=gives,
             answers=list(self.answers.values()),
             reads=self.work.reads(),
+            trusting=self._trusting,
         )
+        if self._trusting:
+            self.work.keep()
         return positions.start - 1
+
+    def is_disproved(self) -> bool:
+        """Whether a key that was taken to be free, and is not claimed, is held."""
+        unproved = self.work.unproved()
+        return bool(unproved) and any(self.log.holders(unproved).values())
+
+    def placed(self, command: Command, result: T, tip: int) -> T:
+        """Return a member's answer with the position it has since `tip`, and others as they are."""
+        stored = self.answers.get(command.envelope.command_id)
+        if stored is None or not isinstance(result, Answer):
+            return result
+        return replace(result, position=tip + stored.events)
 
 
 def snake(name: str) -> str:

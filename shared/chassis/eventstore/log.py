@@ -27,7 +27,6 @@ from shared.chassis.eventstore.memory import MemoryRecorder
 from shared.chassis.eventstore.postgres import PostgresRecorder
 from shared.chassis.eventstore.recorder import AnsweredCommand, Append, Claim, LogRecorder
 from shared.chassis.eventstore.sqlite import SQLiteRecorder
-from shared.chassis.eventstore.together import Together
 from shared.chassis.eventstore.vault import Vault
 from shared.chassis.telemetry import tracing
 from shared.chassis.telemetry.metrics import APPEND_SECONDS, APPENDED
@@ -114,7 +113,6 @@ class EventLog(LibraryApplication[str]):
         """Take nothing from the process environment; make what the mapper needs."""
         made = Environment(self.context, {})
         self._recorder = LogFactory(made, self._database).application_recorder()
-        self._together = Together(self._recorder.store)
         self.vault = Vault(
             self._keks, self._recorder.select_keys, in_doubt=lambda: self._recorder.in_doubt
         )
@@ -157,8 +155,6 @@ class EventLog(LibraryApplication[str]):
     ) -> range:
         """Append facts whole or not at all and return their positions.
 
-        Appends that come at the same time share a commit, each accepted or refused on its own.
-
         Args:
             facts: with stream versions set and positions ignored.
             claims: keys to take, plain; they are stored as keyed hashes.
@@ -178,8 +174,7 @@ class EventLog(LibraryApplication[str]):
         """
         began, started = tracing.clock(), perf_counter()
         stored, new_keys = cast(FactMapper, self.mapper).stored(facts, trusting=trusting)
-        store = self._recorder.store if self.in_transaction else self._together.store
-        positions = store(
+        positions = self._recorder.store(
             Append(
                 stored,
                 [self._hashed(claim) for claim in claims],

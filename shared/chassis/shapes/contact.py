@@ -12,9 +12,10 @@ import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from phonenumbers import PhoneMetadata
 
-__all__ = ["is_e164", "is_plain_email"]
+__all__ = ["is_plain_email", "plain_e164"]
 
-_INTERNATIONAL = re.compile(r"\+([1-9][0-9]{6,14})", re.ASCII)
+_WRITTEN = re.compile(r"\+[1-9](?:[ -]?[0-9]){6,14}", re.ASCII)
+_BETWEEN = str.maketrans("", "", " -")
 _PLAIN_EMAIL = re.compile(
     r"[a-z0-9][a-z0-9_+-]{0,30}(?:\.[a-z0-9_+-]{1,20})?@((?:[a-z0-9]{1,30}\.){1,3}([a-z]{2,12}))",
     re.ASCII,
@@ -30,16 +31,20 @@ def is_plain_email(text: str) -> bool:
     )
 
 
-def is_e164(text: str) -> bool:
-    """Whether the text is a valid telephone number in the form of ITU-T E.164 beyond doubt."""
-    match = _INTERNATIONAL.fullmatch(text)
-    if match is None:
-        return False
-    digits = match[1]
+def plain_e164(text: str) -> str | None:
+    """Return a telephone number in the form of ITU-T E.164 if the text is a valid one beyond doubt.
+
+    Args:
+        text: with its calling code, its digits in groups or not: `+86 138 0013 8000`.
+    """
+    if _WRITTEN.fullmatch(text) is None:
+        return None
+    number = text.translate(_BETWEEN)
+    digits = number[1:]
     for length in (1, 2, 3):
         if int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-            return bool(_plan(int(digits[:length])).fullmatch(digits, length))
-    return False
+            return number if _plan(int(digits[:length])).fullmatch(digits, length) else None
+    return None
 
 
 @cache

@@ -150,6 +150,8 @@ class Tracing:
         )
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("annals")
+        self._served: dict[int, SpanContext] = {}
+        """The requests in hand, by conversation: another's thread may store what came of one."""
 
     def close(self) -> None:
         """Send what is not sent yet."""
@@ -171,8 +173,13 @@ class Tracing:
             trace_id=wanted,
             linked=() if joins or caller is None else (caller,),
         )
-        with _current(span) as note:
-            yield note
+        context = span.get_span_context()
+        self._served[context.trace_id] = context
+        try:
+            with _current(span) as note:
+                yield note
+        finally:
+            self._served.pop(context.trace_id, None)
 
     def carried(self) -> dict[str, str]:
         """Return the current span as headers."""
@@ -191,11 +198,12 @@ class Tracing:
         for (conversation, command_id), places in self._followed(facts):
             context = facts[places[0]].context
             joins = current.trace_id == conversation
+            served = current if joins else self._served.get(conversation)
             self._begin(
                 f"append {context}",
                 SpanKind.INTERNAL,
                 _run(context, [positions[place] for place in places]),
-                parent=current if joins else None,
+                parent=served,
                 trace_id=conversation,
                 span_id=append_id(context, command_id),
                 linked=(current,) if current.is_valid and not joins else (),

@@ -1,0 +1,133 @@
+"""Commands that come at the same time are decided and stored as one.
+
+A command that comes alone is carried out at once. Those that come meanwhile wait, and the first of
+them then has all that wait carried out: one look-up, one append, one commit, and one thread at work
+instead of many that take turns at the interpreter. Those who were served together mostly come back
+together, so whoever leads next waits a moment for as many as there were: at most until as long has
+passed as serving them took. Nobody waits who is alone.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Condition, Lock
+from time import monotonic
+from typing import Any
+
+from shared.chassis.shapes.command import Answer, Command
+
+__all__ = ["Gathered"]
+
+
+class Gathered:
+    """Carries commands out, those that come at the same time together.
+
+    Args:
+        alone: carries one command out.
+        together: carries several out, and returns for each its answer, or None when it has to be
+            carried out alone: it is refused, or something stood in the way of storing all as one.
+            It does not raise.
+    """
+
+    MOST = 64
+    """Commands carried out as one."""
+    GATHERING = 0.005
+    """Seconds that a leader waits for others at most."""
+    PATIENCE = 0.1
+    """Seconds after which a command no longer waits for others to be carried out."""
+
+    def __init__(
+        self,
+        alone: Callable[[Any], Answer],
+        together: Callable[[Sequence[Command]], Sequence[Answer | None]],
+    ) -> None:
+        self._alone = alone
+        self._together = together
+        self._queue: list[_Member] = []
+        self._led = False
+        self._arrived = Condition(Lock())
+        """Guards all of this, and wakes who waits for others to come."""
+        self._expected = 0
+        self._until = 0.0
+
+    def carry_out(self, command: Command) -> Answer:
+        """Carry a command out, alone or with others.
+
+        Raises:
+            Exception: whatever carrying out this command alone raises.
+        """
+        mine = _Member(command)
+        with self._arrived:
+            self._queue.append(mine)
+            mine.leads = not self._led
+            self._led = True
+            if len(self._queue) >= self._expected:
+                self._arrived.notify()
+        if mine.leads or self._waited(mine):
+            self._lead(mine)
+        return self._alone(command) if mine.answer is None else mine.answer
+
+    def _waited(self, mine: "_Member") -> bool:
+        """Wait until this command was taken care of; return whether it has to lead instead."""
+        try:
+            if not mine.waking.acquire(timeout=self.PATIENCE) and not self._gone(mine):
+                mine.waking.acquire()
+        except BaseException:  # the thread is ended while it waits
+            if not self._gone(mine) and mine.leads:
+                self._pass_on(mine)
+            raise
+        return mine.leads
+
+    def _gone(self, mine: "_Member") -> bool:
+        """Leave the queue; return False when it is too late: others have it, or it leads."""
+        with self._arrived:
+            if mine.leads or mine not in self._queue:
+                return False
+            self._queue.remove(mine)
+            return True
+
+    def _lead(self, mine: "_Member") -> None:
+        """Carry out what waits, and hand over to the next."""
+        group: list[_Member] = []
+        began = monotonic()
+        try:
+            with self._arrived:
+                self._arrived.wait_for(self._all_here, self._until - began)
+                group, self._queue = self._queue[: self.MOST], self._queue[self.MOST :]
+            began = monotonic()
+            if len(group) == 1:
+                mine.answer = self._alone(mine.command)
+            else:
+                answers = self._together([member.command for member in group])
+                for member, answer in zip(group, answers, strict=True):
+                    member.answer = answer
+        finally:
+            self._pass_on(mine, len(group), monotonic() - began)
+            for member in group:
+                if member is not mine:
+                    member.waking.release()
+
+    def _all_here(self) -> bool:
+        return len(self._queue) >= self._expected
+
+    def _pass_on(self, mine: "_Member", served: int = 0, took: float = 0.0) -> None:
+        with self._arrived:
+            if mine in self._queue:  # ended before it was served
+                self._queue.remove(mine)
+            self._expected = min(served + len(self._queue), self.MOST)
+            self._until = monotonic() + min(took, self.GATHERING)
+            self._led = bool(self._queue)
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].waking.release()
+
+
+class _Member:
+    """One command that waits, and what it is answered."""
+
+    __slots__ = ("answer", "command", "leads", "waking")
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.answer: Answer | None = None
+        self.leads = False
+        self.waking = Lock()
+        self.waking.acquire()
