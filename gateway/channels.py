@@ -15,6 +15,8 @@ import grpc.aio
 import orjson
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.lines import Line
+
 __all__ = ["Channels"]
 
 _READY_WITHIN = 1.0
@@ -68,6 +70,7 @@ class Channels:
         self._patience = patience
         self._credentials = credentials
         self._open: dict[str, Any] = {}
+        self._lines: dict[tuple[str, bool], Line] = {}
         self._answered: dict[str, float] = {}
 
     def channel(self, context: str) -> Any:
@@ -80,6 +83,18 @@ class Channels:
                 else grpc.aio.secure_channel(address, self._credentials, options=_OPTIONS)
             )
         return self._open[address]
+
+    def line(self, context: str, *, changes: bool) -> Line:
+        """Return the line for commands, which change something, or questions to a context.
+
+        A question does not wait for commands, nor a command for questions. Call it inside the event
+        loop that will use it.
+        """
+        line = self._lines.get((context, changes))
+        if line is None:
+            line = Line(self.channel(context), lambda: self.waits(context))
+            self._lines[context, changes] = line
+        return line
 
     def waits(self, context: str) -> bool:
         """Whether a call should wait for a context that cannot be reached just now."""

@@ -1,7 +1,7 @@
 """One HTTP path and its methods: translate, call, translate back."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid5
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from gateway import problems
 from gateway.channels import Channels
 from gateway.conversation import conversation, followed
+from gateway.lines import CallRefused
 from gateway.problems import Problem
 from shared.chassis.api.codec import full_reader, texts_writer, writer
 from shared.chassis.api.contract import Contract, Rpc
@@ -77,7 +78,6 @@ class Operation:
         self._from_texts = texts_writer(rpc.request)
         self._read = full_reader(rpc.response)
         self._is_versioned = "version" in rpc.response.DESCRIPTOR.fields_by_name
-        self._method: Callable[..., Any] | None = None
 
     async def __call__(self, request: Request) -> Response:
         """Answer a request.
@@ -96,23 +96,19 @@ class Operation:
             raise Problem(problem_of(status_of(refusal))) from None
         try:
             reply = await self._call(message, metadata)
+        except CallRefused as refusal:
+            raise Problem(problem_of(refusal.status)) from None
         except grpc.aio.AioRpcError as error:
             raise Problem(problem_of(self._status(error))) from None
         return self._response(reply, metadata)
 
     async def _call(self, message: Any, metadata: Mapping[str, str]) -> bytes:
-        if self._method is None:
-            self._method = self._channels.channel(self._context).unary_unary(
-                self._rpc.path,
-                request_serializer=self._rpc.request.SerializeToString,
-            )
+        line = self._channels.line(self._context, changes=self._rpc.changes)
         try:
-            reply: bytes = await self._method(
-                message,
-                timeout=self._timeout,
-                metadata=tuple(metadata.items()),
-                wait_for_ready=self._channels.waits(self._context),
-            )
+            reply = await line.call(self._rpc, message, metadata, self._timeout)
+        except CallRefused:
+            self._channels.answered(self._context)
+            raise
         except grpc.aio.AioRpcError as error:
             if error.code() not in _SILENT:
                 self._channels.answered(self._context)

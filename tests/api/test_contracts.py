@@ -18,9 +18,10 @@ def test_a_contract_is_up_to_date(name: str) -> None:
     assert stale(service) == [], "run `make proto`"
 
 
-def test_the_log_contract_is_compiled() -> None:
-    log = PROTO / "annals" / "log" / "v1" / "log.proto"
-    assert log.with_suffix(".binpb").read_bytes() == compile_proto([log])
+@pytest.mark.parametrize("name", ["calls", "log"])
+def test_a_contract_that_people_write_is_compiled(name: str) -> None:
+    written = PROTO / "annals" / name / "v1" / f"{name}.proto"
+    assert written.with_suffix(".binpb").read_bytes() == compile_proto([written])
 
 
 def test_the_gateway_serves_all_contracts_side_by_side() -> None:

@@ -85,7 +85,10 @@ class Crowd:
             raise SystemExit
 
     def carry_out(self, tons: int) -> Answer:
-        return self.gathered.carry_out(issue(load(tons)))
+        (result,) = self.gathered.carry_out([issue(load(tons))])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     @contextmanager
     def busy(self, tons: int = 0) -> Iterator[Future[Answer]]:

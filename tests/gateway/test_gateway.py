@@ -356,7 +356,7 @@ def test_what_only_a_newer_release_can_read_is_asked_for_again(client: httpx.Cli
     answer = client.post("/v1/books/newer:burn")
     assert answer.status_code == 503
     assert "newer release" in answer.json()["detail"]
-    assert asked() == before + 4
+    assert asked() == before + 5  # together with others, then alone as often as gRPC tries
 
 
 def test_the_document_describes_every_route(client: httpx.Client) -> None:

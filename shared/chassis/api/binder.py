@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +27,15 @@ from shared.chassis.api.limits import Allowance, Limits
 from shared.chassis.api.log import log_handler
 from shared.chassis.api.reach import reach_of
 from shared.chassis.api.rights import Rights, RoleRights, StoredRights
+from shared.chassis.api.together import SERVICE as TOGETHER
+from shared.chassis.api.together import Bound, together_handler
 from shared.chassis.database import OUTAGE, is_overdue
 from shared.chassis.logs import about, describe
 from shared.chassis.service import Method, OpenService
 from shared.chassis.shapes import (
     Actor,
+    Answer,
+    Command,
     Envelope,
     Forbidden,
     Invalid,
@@ -60,7 +64,12 @@ _NEWER = status_of(
 )
 """While a service is upgraded; asking again may reach a process of the newer release."""
 
-Answerer = Callable[[Any, Mapping[str, str], Actor], Any]
+Steps = Generator[Command, Answer, Any]
+"""A call in steps: a command's call gives the issued command once, and is sent the answer or has
+thrown into it what carrying it out raised. It returns the response, or the status of a refusal."""
+Begun = Callable[[Any, dict[str, str]], Steps]
+"""Begins a call: of a request, with its metadata."""
+Answerer = Callable[[Any, Mapping[str, str], Actor], Steps]
 
 
 class Unbound(Exception):
@@ -112,17 +121,18 @@ class ApiServer:
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._names = ["", "annals.log.v1.EventLog"]
+        self._names = ["", "annals.log.v1.EventLog", TOGETHER]
         rights = {opened.name: rights_of(opened) for opened in services}
         door = Door(identity, Allowance(limits.rate))
-        handlers = []
+        handlers = [log_handler({opened.name: opened.log for opened in services}, identity, rights)]
+        methods: dict[str, Bound] = {}
         for opened in services:
             contract = Contract.load(opened.name, proto)
-            handlers.append(bound(contract, opened, door, rights[opened.name], limits))
+            found = bound(contract, opened, door, rights[opened.name], limits)
+            handlers.append(grpc.method_handlers_generic_handler(contract.service, alone(found)))
+            methods |= found
             self._names.append(contract.service)
-        handlers.append(
-            log_handler({opened.name: opened.log for opened in services}, identity, rights)
-        )
+        handlers.append(together_handler(methods, lambda status: status is _NEWER))
         self._server.add_generic_rpc_handlers(handlers)
         if limits.reflection:
             reflection.enable_server_reflection(
@@ -178,8 +188,8 @@ class Door(NamedTuple):
 
 def bound(
     contract: Contract, opened: OpenService, door: Door, rights: Rights, limits: Limits
-) -> grpc.GenericRpcHandler:
-    """Bind every method of a contract.
+) -> dict[str, Bound]:
+    """Return every method of a contract, by its gRPC path.
 
     Raises:
         Unbound: a method of the contract has no counterpart, or the other way round.
@@ -188,30 +198,66 @@ def bound(
     if unmatched := contract.rpcs.keys() ^ methods.keys():
         names = ", ".join(sorted(unmatched))
         raise Unbound(f"contract and service of {opened.name} differ in {names}: run `make proto`")
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(
+    carry_out = opened.application.handle_all if opened.application else None
+    return {
+        rpc.path: Bound(
+            rpc.request,
             guarded(rpc, _answerer(rpc, methods[name], opened, rights, limits), door, rights),
-            request_deserializer=rpc.request.FromString,
-            response_serializer=answer_of,
+            carry_out if rpc.changes else None,
         )
         for name, rpc in contract.rpcs.items()
     }
-    return grpc.method_handlers_generic_handler(contract.service, handlers)
 
 
-def guarded(
-    rpc: Rpc, answer: Answerer, door: Door, rights: Rights
-) -> Callable[[Any, grpc.ServicerContext], Any]:
+def alone(methods: Mapping[str, Bound]) -> dict[str, grpc.RpcMethodHandler]:
+    """Return methods as gRPC calls them one at a time, by their names."""
+    return {
+        path.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(
+            _alone(method),
+            request_deserializer=method.request.FromString,
+            response_serializer=answer_of,
+        )
+        for path, method in methods.items()
+    }
+
+
+def _alone(method: Bound) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def handle(message: Any, context: grpc.ServicerContext) -> Any:
+        if not context.is_active():
+            context.abort(grpc.StatusCode.CANCELLED, "nobody is waiting any more")
+        result = performed(method, message, dict(context.invocation_metadata()))
+        if isinstance(result, status_pb2.Status):
+            context.abort_with_status(_final(result))
+        return result
+
+    return handle
+
+
+def performed(method: Bound, message: Any, metadata: dict[str, str]) -> Any:
+    """Make one call; return the response, or the status of a refusal."""
+    steps = method.begun(message, metadata)
+    try:
+        command = next(steps)
+        (result,) = method.carry_out([command]) if method.carry_out else ()
+        if isinstance(result, Exception):
+            steps.throw(result)
+        steps.send(result)
+    except StopIteration as ended:
+        return ended.value
+    raise AssertionError("a call asks for one command at most")
+
+
+def guarded(rpc: Rpc, answer: Answerer, door: Door, rights: Rights) -> Begun:
     """Wrap an answer with identity, rights, errors, metrics and traces."""
     seconds = (COMMAND_SECONDS if rpc.changes else QUERY_SECONDS).labels
     name, service = rpc.path.removeprefix("/"), rpc.right.partition(".")[0]
 
-    def attempt(message: Any, metadata: dict[str, str]) -> Any:
+    def attempt(message: Any, metadata: dict[str, str]) -> Steps:
         try:
             actor = door.enter(metadata.get("authorization"))
             if not rights.allows(actor, rpc.right):
                 raise Forbidden(rpc.right)
-            return answer(message, metadata, actor)
+            return (yield from answer(message, metadata, actor))
         except Refused as refusal:
             return status_of(refusal)
         except UnknownTopic:
@@ -221,11 +267,8 @@ def guarded(
         except Exception as error:  # noqa: BLE001 - told to the log, hidden from the caller
             return status_of_error(error, rpc.path)
 
-    def handle(message: Any, context: grpc.ServicerContext) -> Any:
-        if not context.is_active():
-            context.abort(grpc.StatusCode.CANCELLED, "nobody is waiting any more")
+    def begun(message: Any, metadata: dict[str, str]) -> Steps:
         started = time.perf_counter()
-        metadata = dict(context.invocation_metadata())
         command_id = metadata.get("annals-command-id") or fresh_id()
         metadata["annals-command-id"] = command_id
         given = metadata.get("annals-correlation-id")
@@ -233,16 +276,14 @@ def guarded(
             correlation_id = given or tracing.conversation() or command_id
             metadata["annals-correlation-id"] = correlation_id
             with about(correlation_id):
-                result = attempt(message, metadata)
+                result = yield from attempt(message, metadata)
             refused = isinstance(result, status_pb2.Status)
             code = _CODES[result.code] if refused else "OK"
             note(rpc__system="grpc", rpc__grpc__status=code)
         seconds(service, rpc.name, code).observe(time.perf_counter() - started)
-        if refused:
-            context.abort_with_status(_final(result))
         return result
 
-    return handle
+    return begun
 
 
 def _unanswered(error: Exception, rpc: Rpc) -> Refused:
@@ -271,17 +312,16 @@ def _answerer(
 
 
 def _command(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> Answerer:
-    application = opened.application
-    if application is None:
+    if opened.application is None:
         raise Unbound(f"{opened.name} has no application for {rpc.name}")
     read, validate = reader(rpc.request), method.request.__pydantic_validator__.validate_python
-    response, handle = rpc.response, application.handle
+    response = rpc.response
     envelopes = _Envelopes(opened, rights)
     kinds = {guard.record for guard in opened.service.guards}
     must_be_editable = editing_of(method.request, kinds)
     must_be_seen = reach_of(method.request, opened)
 
-    def answer(message: Any, metadata: Mapping[str, str], actor: Actor) -> Any:
+    def answer(message: Any, metadata: Mapping[str, str], actor: Actor) -> Steps:
         try:
             command = validate(read(message))
         except ValidationError as error:
@@ -290,7 +330,7 @@ def _command(rpc: Rpc, method: Method, opened: OpenService, rights: Rights) -> A
         must_be_editable(command, sight)
         issued = command.issued(envelopes.envelope(metadata, actor))
         must_be_seen(issued, actor, sight)
-        answered = handle(issued)
+        answered = yield issued
         return response(
             id=answered.id,
             version=answered.version,
@@ -330,7 +370,11 @@ def _query(
         )
         return _cut_text(read_whole(told), chosen) if chosen and wants_text else told
 
-    return answer
+    def steps(message: Any, metadata: Mapping[str, str], actor: Actor) -> Steps:
+        yield from ()
+        return answer(message, metadata, actor)
+
+    return steps
 
 
 def _only(chosen: frozenset[str] | None, question: Question) -> dict[str, Any] | None:

@@ -42,8 +42,8 @@ _TYPES = {
 }
 _IMPORTS = {TIMESTAMP: "timestamp", STRUCT: "struct", VALUE: "struct"}
 _WIDTH = 98
-_LOG = PROTO / "annals" / "log" / "v1" / "log.proto"
-"""The one contract that people write."""
+_WRITTEN = [PROTO / "annals" / name / "v1" / f"{name}.proto" for name in ("calls", "log")]
+"""The contracts that people write."""
 
 
 class _Field(NamedTuple):
@@ -192,15 +192,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         importlib.import_module(name).SERVICE for name in options.modules or _service_modules()
     ]
     outdated = [file for service in services for file in stale(service)]
-    compiled = compile_proto([_LOG])
-    if not _has(_LOG.with_suffix(".binpb"), compiled):
-        outdated.append(_LOG.with_suffix(".binpb"))
+    written = {file.with_suffix(".binpb"): compile_proto([file]) for file in _WRITTEN}
+    outdated += [file for file, compiled in written.items() if not _has(file, compiled)]
     if options.check:
         sys.stderr.writelines(f"{file} is stale: run `make proto`\n" for file in outdated)
         return 1 if outdated else 0
     for service in services:
         write(service)
-    _LOG.with_suffix(".binpb").write_bytes(compiled)
+    for file, compiled in written.items():
+        file.write_bytes(compiled)
     sys.stderr.write(f"{len(services)} contracts, {len(outdated)} files changed\n")
     return 0
 

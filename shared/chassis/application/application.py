@@ -79,7 +79,21 @@ class Application:
         """
         if self.log.in_transaction:
             return self._carried_out(command)
-        return self._gathered.carry_out(command)
+        (result,) = self.handle_all([command])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def handle_all(self, commands: Sequence[Command]) -> list[Answer | Exception]:
+        """Carry out commands that came at the same time, each accepted or refused on its own.
+
+        Unlike `bulk` it promises no order, and what one of them asks for may be stored when
+        another fails.
+
+        Returns:
+            For each its answer, or what `handle` would have raised.
+        """
+        return self._gathered.carry_out(commands)
 
     def _carried_out(self, command: Command) -> Answer:
         return self._methods[type(command)](command)

@@ -8,6 +8,7 @@ passed as serving them took. Nobody waits who is alone.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import Condition, Lock
 from time import monotonic
 from typing import Any
@@ -28,11 +29,11 @@ class Gathered:
     """
 
     MOST = 64
-    """Commands carried out as one."""
+    """Commands carried out as one, but for those that came as one."""
     GATHERING = 0.005
     """Seconds that a leader waits for others at most."""
     PATIENCE = 0.1
-    """Seconds after which a command no longer waits for others to be carried out."""
+    """Seconds after which commands no longer wait for others to be carried out."""
 
     def __init__(
         self,
@@ -48,25 +49,28 @@ class Gathered:
         self._expected = 0
         self._until = 0.0
 
-    def carry_out(self, command: Command) -> Answer:
-        """Carry a command out, alone or with others.
+    def carry_out(self, commands: Sequence[Command]) -> list[Answer | Exception]:
+        """Carry commands out, with whatever others come at the same time.
 
-        Raises:
-            Exception: whatever carrying out this command alone raises.
+        Returns:
+            For each its answer, or what carrying it out alone raised.
         """
-        mine = _Member(command)
+        mine = _Member(commands)
         with self._arrived:
             self._queue.append(mine)
             mine.leads = not self._led
             self._led = True
-            if len(self._queue) >= self._expected:
+            if self._all_here():
                 self._arrived.notify()
         if mine.leads or self._waited(mine):
             self._lead(mine)
-        return self._alone(command) if mine.answer is None else mine.answer
+        return [
+            self._tried(command) if answer is None else answer
+            for command, answer in zip(commands, mine.answers, strict=True)
+        ]
 
     def _waited(self, mine: "_Member") -> bool:
-        """Wait until this command was taken care of; return whether it has to lead instead."""
+        """Wait until these commands were taken care of; return whether they have to lead."""
         try:
             if not mine.waking.acquire(timeout=self.PATIENCE) and not self._gone(mine):
                 mine.waking.acquire()
@@ -91,28 +95,47 @@ class Gathered:
         try:
             with self._arrived:
                 self._arrived.wait_for(self._all_here, self._until - began)
-                group, self._queue = self._queue[: self.MOST], self._queue[self.MOST :]
+                group = self._taken()
             began = monotonic()
-            if len(group) == 1:
-                mine.answer = self._alone(mine.command)
-            else:
-                answers = self._together([member.command for member in group])
-                for member, answer in zip(group, answers, strict=True):
-                    member.answer = answer
+            self._serve(group)
         finally:
-            self._pass_on(mine, len(group), monotonic() - began)
+            self._pass_on(mine, _size(group), monotonic() - began)
             for member in group:
                 if member is not mine:
                     member.waking.release()
 
+    def _taken(self) -> "list[_Member]":
+        """Take those who have waited longest out of the queue, as many as fit."""
+        upto = next(
+            (n for n in range(1, len(self._queue)) if _size(self._queue[: n + 1]) > self.MOST),
+            len(self._queue),
+        )
+        group, self._queue = self._queue[:upto], self._queue[upto:]
+        return group
+
+    def _serve(self, group: "Sequence[_Member]") -> None:
+        commands = [command for member in group for command in member.commands]
+        if len(commands) == 1:
+            group[0].answers = [self._tried(commands[0])]
+            return
+        answers = iter(self._together(commands))
+        for member in group:
+            member.answers = list(islice(answers, len(member.commands)))
+
+    def _tried(self, command: Command) -> Answer | Exception:
+        try:
+            return self._alone(command)
+        except Exception as error:  # noqa: BLE001 - raised where the command came from
+            return error
+
     def _all_here(self) -> bool:
-        return len(self._queue) >= self._expected
+        return _size(self._queue) >= self._expected
 
     def _pass_on(self, mine: "_Member", served: int = 0, took: float = 0.0) -> None:
         with self._arrived:
             if mine in self._queue:  # ended before it was served
                 self._queue.remove(mine)
-            self._expected = min(served + len(self._queue), self.MOST)
+            self._expected = min(served + _size(self._queue), self.MOST)
             self._until = monotonic() + min(took, self.GATHERING)
             self._led = bool(self._queue)
             if self._queue:
@@ -121,13 +144,17 @@ class Gathered:
 
 
 class _Member:
-    """One command that waits, and what it is answered."""
+    """Commands of one caller that wait, and what they are answered."""
 
-    __slots__ = ("answer", "command", "leads", "waking")
+    __slots__ = ("answers", "commands", "leads", "waking")
 
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.answer: Answer | None = None
+    def __init__(self, commands: Sequence[Command]) -> None:
+        self.commands = commands
+        self.answers: Sequence[Answer | Exception | None] = [None] * len(commands)
         self.leads = False
         self.waking = Lock()
         self.waking.acquire()
+
+
+def _size(members: Sequence[_Member]) -> int:
+    return sum(len(member.commands) for member in members)

@@ -1,0 +1,221 @@
+"""Calls to a context, those that are made at the same time in one message.
+
+A call that comes alone leaves at once. While two messages are under way, calls wait for one of them
+to be answered, a few milliseconds at most, and leave together: the busier the line, the less a call
+costs. In a message one call is worked on after the other, so calls of methods that turn out to take
+long travel alone for a while.
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import takewhile
+from math import inf
+from time import monotonic
+from typing import Any, NamedTuple
+
+import grpc
+import grpc.aio
+from google.rpc import status_pb2
+
+from shared.chassis.api.contract import Rpc
+from shared.chassis.api.together import CALL, MOST, Answers, Calls
+
+__all__ = ["CallRefused", "Line"]
+
+_UNDER_WAY = 2
+"""Messages under way before calls wait."""
+_WAIT = 0.005
+"""Seconds that calls wait at most."""
+_QUICK = 0.02
+"""Seconds that calls of a method may take on average to share messages."""
+_LATEST = 8
+"""Calls of a method that its average goes back, about."""
+_SLOW_FOR = 5.0
+"""Seconds that calls of a method travel alone when they took longer."""
+_BYTES = 65_536
+"""Of a message that is shared."""
+_ALONE_FOR = 60.0
+"""Seconds until a service that takes no calls together, of an older release, is asked again."""
+
+
+class CallRefused(Exception):
+    """The service refuses a call.
+
+    Attributes:
+        status: what it says.
+    """
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+class _NotTogether(Exception):
+    """A call has to be made by itself: this process of the service cannot answer it so."""
+
+
+class _Waiting(NamedTuple):
+    method: str
+    metadata: Mapping[str, str]
+    request: bytes
+    timeout: float
+    answered: "Future[bytes]"
+
+
+class Line:
+    """The calls of one kind, commands or questions, to one context.
+
+    Args:
+        channel: to the context's service.
+        waits: whether a call should wait when the service cannot be reached just now.
+    """
+
+    def __init__(self, channel: Any, waits: Callable[[], bool]) -> None:
+        self._channel = channel
+        self._waits = waits
+        self._together = channel.unary_unary(
+            CALL,
+            request_serializer=Calls.SerializeToString,
+            response_deserializer=Answers.FromString,
+        )
+        self._alone: dict[str, Any] = {}
+        self._alone_until = -inf
+        self._seconds: dict[str, float] = {}
+        self._slow_until: dict[str, float] = {}
+        self._queue: list[_Waiting] = []
+        self._under_way = 0
+        self._leaving: asyncio.Handle | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def call(
+        self,
+        rpc: Rpc,
+        message: Any,
+        metadata: Mapping[str, str],
+        timeout: float,  # noqa: ASYNC109 - gRPC's own
+    ) -> bytes:
+        """Call a method and return the answer as it came.
+
+        Args:
+            rpc: the method.
+            message: the request.
+            metadata: of this call.
+            timeout: seconds until the call is given up.
+
+        Raises:
+            CallRefused: by the service.
+            grpc.aio.AioRpcError: the service cannot be reached, or refuses a call made alone.
+        """
+        now = monotonic()
+        if now >= self._alone_until:
+            request = message.SerializeToString()
+            answered = asyncio.get_running_loop().create_future()
+            waiting = _Waiting(rpc.path, metadata, request, timeout, answered)
+            if len(request) <= _BYTES and now >= self._slow_until.get(rpc.path, -inf):
+                self._queue.append(waiting)
+                self._plan()
+            else:
+                self._send([waiting])
+            with suppress(_NotTogether):
+                answer: bytes = await answered
+                return answer
+        return await self._by_itself(rpc, message, metadata, timeout)
+
+    async def _by_itself(
+        self,
+        rpc: Rpc,
+        message: Any,
+        metadata: Mapping[str, str],
+        timeout: float,  # noqa: ASYNC109 - gRPC's own
+    ) -> bytes:
+        method = self._alone.get(rpc.path)
+        if method is None:
+            method = self._alone[rpc.path] = self._channel.unary_unary(
+                rpc.path, request_serializer=rpc.request.SerializeToString
+            )
+        answer: bytes = await method(
+            message,
+            timeout=timeout,
+            metadata=tuple(metadata.items()),
+            wait_for_ready=self._waits(),
+        )
+        return answer
+
+    def _plan(self) -> None:
+        """Have what waits leave: soon when the line is free, else when it is or in a moment."""
+        if self._leaving is not None or not self._queue:
+            return
+        loop = asyncio.get_running_loop()
+        if self._under_way < _UNDER_WAY:
+            self._leaving = loop.call_soon(self._leave)
+        else:
+            self._leaving = loop.call_later(_WAIT, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = None
+        room = _BYTES
+
+        def fits(waiting: _Waiting) -> bool:
+            nonlocal room
+            room -= len(waiting.request)
+            return room >= 0
+
+        group = [*takewhile(fits, self._queue[:MOST])]
+        del self._queue[: len(group)]
+        self._under_way += 1
+        self._send(group).add_done_callback(self._arrived)
+        self._plan()
+
+    def _arrived(self, _sending: "asyncio.Task[None]") -> None:
+        self._under_way -= 1
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        self._plan()
+
+    def _send(self, group: Sequence[_Waiting]) -> "asyncio.Task[None]":
+        sending = asyncio.get_running_loop().create_task(self._sent(group))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        return sending
+
+    async def _sent(self, group: Sequence[_Waiting]) -> None:
+        """Make several calls as one, and give each its answer."""
+        calls = Calls()
+        for one in group:
+            calls.calls.add(method=one.method, metadata=one.metadata, request=one.request)
+        try:
+            answers = await self._together(
+                calls, timeout=group[0].timeout, wait_for_ready=self._waits()
+            )
+        except grpc.aio.AioRpcError as error:
+            told: Exception = error
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                self._alone_until = monotonic() + _ALONE_FOR
+                told = _NotTogether()
+            for one in group:
+                if not one.answered.done():
+                    one.answered.set_exception(told)
+            return
+        for one, answer in zip(group, answers.answers, strict=True):
+            self._note(one.method, answer.seconds)
+            if not one.answered.done():
+                _give(one.answered, answer)
+
+    def _note(self, method: str, seconds: float) -> None:
+        known = self._seconds.get(method, 0.0)
+        self._seconds[method] = known + (seconds - known) / _LATEST
+        if self._seconds[method] > _QUICK:
+            self._slow_until[method] = monotonic() + _SLOW_FOR
+            self._seconds[method] = 0.0
+
+
+def _give(answered: "Future[bytes]", answer: Any) -> None:
+    if answer.elsewhere:
+        answered.set_exception(_NotTogether())
+    elif answer.status:
+        answered.set_exception(CallRefused(status_pb2.Status.FromString(answer.status)))
+    else:
+        answered.set_result(answer.response)
