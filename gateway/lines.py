@@ -190,19 +190,21 @@ class Line:
             answers = await self._together(
                 calls, timeout=group[0].timeout, wait_for_ready=self._waits()
             )
-        except grpc.aio.AioRpcError as error:
+            for one, answer in zip(group, answers.answers, strict=True):
+                self._note(one.method, answer.seconds)
+                if not one.answered.done():
+                    _give(one.answered, answer)
+        except Exception as error:  # noqa: BLE001 - raised where the calls came from
             told: Exception = error
-            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            if _is_unknown(error):
                 self._alone_until = monotonic() + _ALONE_FOR
                 told = _NotTogether()
             for one in group:
                 if not one.answered.done():
                     one.answered.set_exception(told)
-            return
-        for one, answer in zip(group, answers.answers, strict=True):
-            self._note(one.method, answer.seconds)
-            if not one.answered.done():
-                _give(one.answered, answer)
+        finally:
+            for one in group:
+                one.answered.cancel()  # if it is still open: the gateway ends
 
     def _note(self, method: str, seconds: float) -> None:
         known = self._seconds.get(method, 0.0)
@@ -210,6 +212,11 @@ class Line:
         if self._seconds[method] > _QUICK:
             self._slow_until[method] = monotonic() + _SLOW_FOR
             self._seconds[method] = 0.0
+
+
+def _is_unknown(error: Exception) -> bool:
+    """Whether the service is of a release that takes no calls together."""
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def _give(answered: "Future[bytes]", answer: Any) -> None:

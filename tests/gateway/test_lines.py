@@ -30,6 +30,8 @@ class Service:
         self.answers: dict[str, dict[str, Any]] = defaultdict(dict)
         """What is particular about the answer to a lead."""
         self.fails: grpc.StatusCode | None = None
+        self.loses = 0
+        """Answers that are missing."""
         self.open = asyncio.Event()
         self.open.set()
 
@@ -52,9 +54,8 @@ class Service:
         await self.open.wait()
         if self.fails is not None:
             raise grpc.aio.AioRpcError(self.fails, grpc.aio.Metadata(), grpc.aio.Metadata())
-        return Answers(
-            answers=[{"response": lead.encode(), **self.answers[lead]} for lead in leads]
-        )
+        told = leads[: len(leads) - self.loses]
+        return Answers(answers=[{"response": lead.encode(), **self.answers[lead]} for lead in told])
 
     async def _alone(self, message: Any) -> bytes:
         self.alone.append(message.lead_id)
@@ -182,6 +183,24 @@ def test_a_message_that_fails_fails_for_all_in_it() -> None:
         assert [one.code() for one in found] == [grpc.StatusCode.UNAVAILABLE] * 2
         service.fails = None
         assert await ask(line, "c") == b"c"
+
+    run(scene)
+
+
+def test_nobody_is_left_waiting_when_an_answer_is_missing_or_the_gateway_ends() -> None:
+    async def scene(line: Line, service: Service) -> None:
+        service.loses = 1
+        a, b = await answers([ask(line, lead) for lead in "ab"])
+        assert a == "a"
+        assert isinstance(b, ValueError)
+        service.loses = 0
+        waiting = await service.held(line, "c")
+        for sending in line._sending:
+            sending.cancel()
+        (ended,) = await answers(waiting)
+        assert isinstance(ended, asyncio.CancelledError)
+        service.open.set()
+        assert await ask(line, "d") == b"d"
 
     run(scene)
 
