@@ -131,3 +131,4 @@ class Channels:
         for channel in self._open.values():
             await channel.close()
         self._open.clear()
+        self._lines.clear()

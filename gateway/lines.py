@@ -2,8 +2,8 @@
 
 A call that comes alone leaves at once. While two messages are under way, calls wait for one of them
 to be answered, a few milliseconds at most, and leave together: the busier the line, the less a call
-costs. In a message one call is worked on after the other, so calls of methods that turn out to take
-long travel alone for a while.
+costs. In a message one question is worked on after the other, so those of methods that turn out to
+take long travel alone for a while, and those that wait for a read model always do.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import grpc.aio
 from google.rpc import status_pb2
 
 from shared.chassis.api.contract import Rpc
-from shared.chassis.api.together import CALL, MOST, Answers, Calls
+from shared.chassis.api.together import CALL, MOST, SHARED, Answers, Call, Calls
 
 __all__ = ["CallRefused", "Line"]
 
@@ -34,8 +34,6 @@ _LATEST = 8
 """Calls of a method that its average goes back, about."""
 _SLOW_FOR = 5.0
 """Seconds that calls of a method travel alone when they took longer."""
-_BYTES = 65_536
-"""Of a message that is shared."""
 _ALONE_FOR = 60.0
 """Seconds until a service that takes no calls together, of an older release, is asked again."""
 
@@ -57,9 +55,8 @@ class _NotTogether(Exception):
 
 
 class _Waiting(NamedTuple):
-    method: str
-    metadata: Mapping[str, str]
-    request: bytes
+    call: Any
+    """The message of one call."""
     timeout: float
     answered: "Future[bytes]"
 
@@ -108,20 +105,23 @@ class Line:
             CallRefused: by the service.
             grpc.aio.AioRpcError: the service cannot be reached, or refuses a call made alone.
         """
-        now = monotonic()
-        if now >= self._alone_until:
+        if self._may_share(rpc, message):
             request = message.SerializeToString()
-            answered = asyncio.get_running_loop().create_future()
-            waiting = _Waiting(rpc.path, metadata, request, timeout, answered)
-            if len(request) <= _BYTES and now >= self._slow_until.get(rpc.path, -inf):
-                self._queue.append(waiting)
+            call = Call(method=rpc.path, metadata=metadata, request=request)
+            if call.ByteSize() <= SHARED:
+                answered = asyncio.get_running_loop().create_future()
+                self._queue.append(_Waiting(call, timeout, answered))
                 self._plan()
-            else:
-                self._send([waiting])
-            with suppress(_NotTogether):
-                answer: bytes = await answered
-                return answer
+                with suppress(_NotTogether):
+                    answer: bytes = await answered
+                    return answer
         return await self._by_itself(rpc, message, metadata, timeout)
+
+    def _may_share(self, rpc: Rpc, message: Any) -> bool:
+        now = monotonic()
+        if now < self._alone_until or now < self._slow_until.get(rpc.path, -inf):
+            return False
+        return not bool(getattr(message, "min_position", ""))
 
     async def _by_itself(
         self,
@@ -155,50 +155,45 @@ class Line:
 
     def _leave(self) -> None:
         self._leaving = None
-        room = _BYTES
+        room = SHARED
 
         def fits(waiting: _Waiting) -> bool:
             nonlocal room
-            room -= len(waiting.request)
+            room -= waiting.call.ByteSize()
             return room >= 0
 
-        group = [*takewhile(fits, self._queue[:MOST])]
-        del self._queue[: len(group)]
-        self._under_way += 1
-        self._send(group).add_done_callback(self._arrived)
+        waiting = [one for one in self._queue if not one.answered.done()]
+        group = [*takewhile(fits, waiting[:MOST])]
+        self._queue = waiting[len(group) :]
+        if group:
+            self._under_way += 1
+            sending = asyncio.get_running_loop().create_task(self._sent(group))
+            self._sending.add(sending)
+            sending.add_done_callback(self._arrived)
         self._plan()
 
-    def _arrived(self, _sending: "asyncio.Task[None]") -> None:
+    def _arrived(self, sending: "asyncio.Task[None]") -> None:
+        self._sending.discard(sending)
         self._under_way -= 1
-        if self._leaving is not None:
+        if self._leaving is not None and self._under_way < _UNDER_WAY:
             self._leaving.cancel()
             self._leaving = None
         self._plan()
 
-    def _send(self, group: Sequence[_Waiting]) -> "asyncio.Task[None]":
-        sending = asyncio.get_running_loop().create_task(self._sent(group))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
-        return sending
-
     async def _sent(self, group: Sequence[_Waiting]) -> None:
         """Make several calls as one, and give each its answer."""
-        calls = Calls()
-        for one in group:
-            calls.calls.add(method=one.method, metadata=one.metadata, request=one.request)
         try:
             answers = await self._together(
-                calls, timeout=group[0].timeout, wait_for_ready=self._waits()
+                Calls(calls=[one.call for one in group]),
+                timeout=group[0].timeout,
+                wait_for_ready=self._waits(),
             )
             for one, answer in zip(group, answers.answers, strict=True):
-                self._note(one.method, answer.seconds)
+                self._note(one.call.method, answer.seconds)
                 if not one.answered.done():
                     _give(one.answered, answer)
         except Exception as error:  # noqa: BLE001 - raised where the calls came from
-            told: Exception = error
-            if _is_unknown(error):
-                self._alone_until = monotonic() + _ALONE_FOR
-                told = _NotTogether()
+            told = self._learned(error, group)
             for one in group:
                 if not one.answered.done():
                     one.answered.set_exception(told)
@@ -206,17 +201,23 @@ class Line:
             for one in group:
                 one.answered.cancel()  # if it is still open: the gateway ends
 
+    def _learned(self, error: Exception, group: Sequence[_Waiting]) -> Exception:
+        """Note what a failure says of the service and its methods; return what callers are told."""
+        match error.code() if isinstance(error, grpc.aio.AioRpcError) else None:
+            case grpc.StatusCode.UNIMPLEMENTED:
+                self._alone_until = monotonic() + _ALONE_FOR
+                return _NotTogether()
+            case grpc.StatusCode.DEADLINE_EXCEEDED if len(group) > 1:
+                for one in group:
+                    self._slow_until[one.call.method] = monotonic() + _SLOW_FOR
+        return error
+
     def _note(self, method: str, seconds: float) -> None:
         known = self._seconds.get(method, 0.0)
         self._seconds[method] = known + (seconds - known) / _LATEST
         if self._seconds[method] > _QUICK:
             self._slow_until[method] = monotonic() + _SLOW_FOR
             self._seconds[method] = 0.0
-
-
-def _is_unknown(error: Exception) -> bool:
-    """Whether the service is of a release that takes no calls together."""
-    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def _give(answered: "Future[bytes]", answer: Any) -> None:

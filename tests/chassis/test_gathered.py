@@ -186,8 +186,10 @@ def test_nobody_waits_long_for_one_who_takes_long(crowd: Crowd) -> None:
     crowd.gathered.PATIENCE = 0.01
     with crowd.busy() as first:
         other = crowd.queued(1)
-        until(lambda: [1] in crowd.asked)
+        several = crowd._pool.submit(crowd.gathered.carry_out, [issue(load(2)), issue(load(3))])
+        until(lambda: [1] in crowd.asked and [2, 3] in crowd.asked)
     assert results([first, other]) == [0, 1]
+    assert [answer.position for answer in several.result()] == [2, 3]  # type: ignore[union-attr]
     assert crowd.gathered._queue == []
 
 
@@ -307,6 +309,28 @@ def test_who_is_refused_takes_nobody_along(harbour: Harbour) -> None:
     assert [e.tons for e in said(harbour) if isinstance(e, CargoLoaded)] == [1, 60, 40]
 
 
+def test_what_one_looks_at_is_not_made_again_by_the_next(harbour: Harbour) -> None:
+    built(harbour)
+    do(harbour, load(1))
+    answers = at_once(harbour, load(0), BuildBoat(boat_id="gull"), load(2))
+    assert [type(answer) for answer in answers] == [Answer, Taken, Answer]
+    assert harbour.log.version("gull") == 3
+    again = harbour.bulk([issue(load(0)), issue(BuildBoat(boat_id="gull"))])
+    assert [type(answer) for answer in again] == [Answer, Taken]
+
+
+def test_those_who_are_overtaken_are_decided_again_as_one(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(harbour, "gull", "tern")
+    do(harbour, load(0))
+    do(Harbour(harbour.log), load(90))
+    sizes = counted(harbour.log, monkeypatch)
+    answers = at_once(harbour, load(5), load(5, "tern"), load(6, "tern"))
+    assert [type(answer) for answer in answers] == [Answer] * 3
+    assert sizes == [1, 1, 3]
+
+
 def test_what_another_process_did_meanwhile_counts_for_all(harbour: Harbour) -> None:
     built(harbour, "gull", "tern")
     do(harbour, load(0))
@@ -346,6 +370,7 @@ def test_of_those_who_want_one_berth_one_gets_it(harbour: Harbour) -> None:
 
 
 commands = st.one_of(
+    st.builds(BuildBoat, boat_id=st.sampled_from(["gull", "tern", "skua"])),
     st.builds(LaunchBoat, boat_id=st.sampled_from(["gull", "tern", "skua"])),
     st.builds(load, st.sampled_from([0, 40, 60]), st.sampled_from(["gull", "tern", "skua"])),
     st.builds(

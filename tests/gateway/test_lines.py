@@ -133,6 +133,21 @@ def test_nobody_waits_for_a_message_that_takes_long() -> None:
     run(scene)
 
 
+def test_how_long_a_call_waits_does_not_start_anew_with_every_answer() -> None:
+    async def scene(line: Line, service: Service) -> None:
+        line._under_way = 10  # after a hiccup
+        waiting = asyncio.create_task(ask(line, "a"))
+        await asyncio.sleep(0)
+        leaving = line._leaving
+        await service.held(Line(service, lambda: True))
+        line._arrived(asyncio.create_task(asyncio.sleep(0)))
+        assert line._leaving is leaving
+        service.open.set()
+        assert await waiting == b"a"
+
+    run(scene)
+
+
 def test_a_call_carries_its_own_metadata_and_is_refused_on_its_own() -> None:
     async def scene(line: Line, service: Service) -> None:
         seen: list[dict[str, str]] = []
@@ -207,13 +222,14 @@ def test_nobody_is_left_waiting_when_an_answer_is_missing_or_the_gateway_ends() 
 
 def test_who_no_longer_waits_is_not_missed() -> None:
     async def scene(line: Line, service: Service) -> None:
-        (gone,) = await service.held(line, "a")
-        kept = asyncio.create_task(ask(line, "b"))
+        gone, other = await service.held(line, "a", "b")
+        later = [asyncio.create_task(ask(line, lead)) for lead in "cd"]
         await asyncio.sleep(0)
         gone.cancel()
+        later[0].cancel()
         service.open.set()
-        assert await kept == b"b"
-        assert await ask(line, "c") == b"c"
+        assert await answers([other, later[1]]) == ["b", "d"]
+        assert service.messages == [["a"], ["b"], ["d"]]
 
     run(scene)
 
@@ -223,14 +239,32 @@ def test_calls_of_a_slow_method_travel_alone_for_a_while() -> None:
         for lead in "abc":
             service.answers[lead] = {"seconds": 1.0}
         await ask(line, "a")
-        assert await answers([ask(line, lead) for lead in "bc"]) == ["b", "c"]
-        assert service.messages == [["a"], ["b"], ["c"]]
+        assert await answers([ask(line, lead) for lead in "bc"]) == ["alone", "alone"]
         listed = [line.call(LIST, LIST.request(), {}, PATIENCE) for _ in range(2)]
         await answers(listed)
-        assert service.messages[3:] == [["", ""]]
         line._slow_until.clear()
         assert await answers([ask(line, lead) for lead in "de"]) == ["d", "e"]
-        assert service.messages[4:] == [["d", "e"]]
+        assert service.messages == [["a"], ["", ""], ["d", "e"]]
+
+    run(scene)
+
+
+def test_calls_that_were_too_slow_together_are_made_alone_for_a_while() -> None:
+    async def scene(line: Line, service: Service) -> None:
+        service.fails = grpc.StatusCode.DEADLINE_EXCEEDED
+        found = await answers([ask(line, lead) for lead in "ab"])
+        assert [one.code() for one in found] == [service.fails] * 2
+        assert await ask(line, "c") == b"alone"
+
+    run(scene)
+
+
+def test_who_waits_for_a_read_model_keeps_nobody_waiting() -> None:
+    async def scene(line: Line, service: Service) -> None:
+        waiting = GET.request(lead_id="a", min_position="leads:7")
+        calls = [line.call(GET, waiting, {}, PATIENCE), ask(line, "b")]
+        assert await answers(calls) == ["alone", "b"]
+        assert service.messages == [["b"]]
 
     run(scene)
 
@@ -238,14 +272,14 @@ def test_calls_of_a_slow_method_travel_alone_for_a_while() -> None:
 def test_large_requests_travel_alone_and_shared_messages_stay_small() -> None:
     async def scene(line: Line, service: Service) -> None:
         leads = ["x" * size for size in (10, 300, 60, 61)]
-        assert await answers([ask(line, lead) for lead in leads]) == leads
-        assert sorted(map(len, service.messages)) == [1, 1, 2]
-        assert [leads[1]] in service.messages
+        found = await answers([ask(line, lead) for lead in leads])
+        assert found == [leads[0], "alone", leads[2], leads[3]]
+        assert service.messages == [[leads[0], leads[2]], [leads[3]]]
         many = [str(number) for number in range(250)]
         assert await answers([ask(line, lead) for lead in many]) == many
         assert max(map(len, service.messages)) <= MOST
 
-    run(scene, _BYTES=128)
+    run(scene, SHARED=230)
 
 
 def test_messages_are_calls_as_the_contract_has_them() -> None:

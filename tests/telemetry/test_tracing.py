@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from shared.chassis.application import Application
 from shared.chassis.messaging import Delivery, Parcel, Relay, pull_from
 from shared.chassis.service import OpenService
+from shared.chassis.shapes import Command
 from shared.chassis.telemetry import tracing
 from shared.chassis.telemetry.spans import trace_of
 from shared.chassis.testing import issue
@@ -137,13 +138,18 @@ def test_what_another_request_s_thread_stores_hangs_below_its_own_request(
     mine, theirs = (issue(AddBook.model_validate({"title": name})) for name in ("one", "two"))
     application = cast(Application, opened.application)
 
+    def served(command: Command) -> dict[str, str]:
+        return {"annals-command-id": command.envelope.command_id}
+
     def ask() -> None:
-        waiting.enter_context(tracing.serving("theirs", {}, theirs.envelope.correlation_id))
+        waiting.enter_context(
+            tracing.serving("theirs", served(theirs), theirs.envelope.correlation_id)
+        )
 
     with ExitStack() as waiting:
         elsewhere = copy_context()
         elsewhere.run(ask)
-        with tracing.serving("mine", {}, mine.envelope.correlation_id):
+        with tracing.serving("mine", served(mine), mine.envelope.correlation_id):
             application.handle(theirs)
             application.handle(mine)
         elsewhere.run(waiting.pop_all().close)

@@ -17,14 +17,27 @@ from google.rpc import code_pb2, status_pb2
 from shared.chassis.api.contract import PROTO, load_file
 from shared.chassis.api.form import answer_of
 
-__all__ = ["CALL", "MOST", "SERVICE", "Answers", "Bound", "Calls", "together_handler"]
+__all__ = [
+    "CALL",
+    "MOST",
+    "SERVICE",
+    "SHARED",
+    "Answers",
+    "Bound",
+    "Call",
+    "Calls",
+    "together_handler",
+]
 
 SERVICE = "annals.calls.v1.Together"
 CALL = f"/{SERVICE}/Call"
 MOST = 100
 """Calls in one message."""
+SHARED = 65_536
+"""Bytes that a message of several calls may always have."""
 
 _messages = load_file(PROTO / "annals" / "calls" / "v1" / "calls.binpb").message_types_by_name
+Call: Any = message_factory.GetMessageClass(_messages["Call"])
 Calls: Any = message_factory.GetMessageClass(_messages["Calls"])
 Answers: Any = message_factory.GetMessageClass(_messages["Answers"])
 

@@ -253,23 +253,42 @@ class Application:
             return [batch.placed(*each, tip) for each in zip(commands, results, strict=True)]
         raise Unavailable(_OVERTAKEN)
 
-    def _carried_out_together(self, commands: Sequence[Command]) -> Sequence[Answer | None]:
-        """Carry commands out as one, on what was seen last, as far as nothing stands in the way.
+    def _carried_out_together(
+        self, commands: Sequence[Command]
+    ) -> Sequence[Answer | Exception | None]:
+        """Carry commands out as one: on what was seen last, else on what stands in the log.
 
         Returns:
-            For each command its answer, or None when nothing of it is known to be stored: it has to
-            be carried out alone, which also tells why.
+            For each its answer or refusal, or None when it has to be carried out alone, which also
+            tells why.
         """
         nothing = [None] * len(commands)
+        if len({command.envelope.command_id for command in commands}) < len(commands):
+            return nothing  # which of them comes first decides what the others are answered
+        try:
+            if (answers := self._hoped_together(commands)) is not None:
+                return answers
+            return self.bulk(commands)
+        except Unavailable as error:
+            return [error] * len(commands)
+        except Exception:  # noqa: BLE001 - told to whom it concerns when each is carried out alone
+            return nothing
+
+    def _hoped_together(self, commands: Sequence[Command]) -> Sequence[Answer | None] | None:
+        """Carry commands out on what was seen last; None when that is not how things stand.
+
+        Those that are refused have no answer: a refusal that rests on what was seen last proves
+        nothing.
+        """
         try:
             batch = _Batch(self, commands, trusting=True)
             with self._deciding(batch):
                 results = [self._hoped(command) for command in commands]
             if batch.is_disproved():
-                return nothing
+                return None
             tip = batch.store()
-        except Exception:  # noqa: BLE001 - told to whom it concerns when each is carried out alone
-            return nothing
+        except (AppendConflict, CommandRepeated, *OUTAGE):
+            return None
         return [batch.placed(*each, tip) for each in zip(commands, results, strict=True)]
 
     def _hoped(self, command: Command) -> Answer | None:

@@ -23,9 +23,8 @@ class Gathered:
 
     Args:
         alone: carries one command out.
-        together: carries several out, and returns for each its answer, or None when it has to be
-            carried out alone: it is refused, or something stood in the way of storing all as one.
-            It does not raise.
+        together: carries several out, and returns for each its answer, why it is refused, or None
+            when it has to be carried out alone. It does not raise.
     """
 
     MOST = 64
@@ -38,7 +37,7 @@ class Gathered:
     def __init__(
         self,
         alone: Callable[[Any], Answer],
-        together: Callable[[Sequence[Command]], Sequence[Answer | None]],
+        together: Callable[[Sequence[Command]], Sequence[Answer | Exception | None]],
     ) -> None:
         self._alone = alone
         self._together = together
@@ -64,9 +63,11 @@ class Gathered:
                 self._arrived.notify()
         if mine.leads or self._waited(mine):
             self._lead(mine)
+        if mine.answers is None:  # it has waited long enough, or its leader was ended
+            self._serve([mine])
         return [
             self._tried(command) if answer is None else answer
-            for command, answer in zip(commands, mine.answers, strict=True)
+            for command, answer in zip(commands, mine.answers or (), strict=True)
         ]
 
     def _waited(self, mine: "_Member") -> bool:
@@ -150,7 +151,7 @@ class _Member:
 
     def __init__(self, commands: Sequence[Command]) -> None:
         self.commands = commands
-        self.answers: Sequence[Answer | Exception | None] = [None] * len(commands)
+        self.answers: Sequence[Answer | Exception | None] | None = None
         self.leads = False
         self.waking = Lock()
         self.waking.acquire()

@@ -221,9 +221,13 @@ class Work:
         return frozenset(self._blind)
 
     def taken_before(self) -> set[str]:
-        """Return those of them that earlier members of the batch recorded."""
+        """Return those of them that exist already, as earlier members of the batch saw or made."""
         above = self._parent._streams if self._parent is not None else {}
-        return {one for one in self._blind if one in above and above[one].pending}
+        return {
+            one
+            for one in self._blind
+            if one in above and (above[one].pending or above[one].version > 0)
+        }
 
     def reads(self) -> dict[str, int]:
         """Return the version of each stream that was looked at and not written."""

@@ -150,8 +150,8 @@ class Tracing:
         )
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("annals")
-        self._served: dict[int, SpanContext] = {}
-        """The requests in hand, by conversation: another's thread may store what came of one."""
+        self._served: dict[str, SpanContext] = {}
+        """The commands in hand, by their ids: another's thread may store what came of one."""
 
     def close(self) -> None:
         """Send what is not sent yet."""
@@ -159,7 +159,12 @@ class Tracing:
 
     @contextmanager
     def serving(
-        self, name: str, traceparent: str | None, correlation_id: str | None, attributes: Attributes
+        self,
+        name: str,
+        traceparent: str | None,
+        correlation_id: str | None,
+        attributes: Attributes,
+        command_id: str | None = None,
     ) -> Iterator[Note]:
         """Follow a request."""
         caller = _parsed(traceparent)
@@ -173,13 +178,14 @@ class Tracing:
             trace_id=wanted,
             linked=() if joins or caller is None else (caller,),
         )
-        context = span.get_span_context()
-        self._served[context.trace_id] = context
+        if command_id:
+            self._served[command_id] = span.get_span_context()
         try:
             with _current(span) as note:
                 yield note
         finally:
-            self._served.pop(context.trace_id, None)
+            if command_id:
+                self._served.pop(command_id, None)
 
     def carried(self) -> dict[str, str]:
         """Return the current span as headers."""
@@ -197,8 +203,10 @@ class Tracing:
         current = trace.get_current_span().get_span_context()
         for (conversation, command_id), places in self._followed(facts):
             context = facts[places[0]].context
-            joins = current.trace_id == conversation
-            served = current if joins else self._served.get(conversation)
+            served = self._served.get(command_id)
+            if served is None and current.trace_id == conversation:
+                served = current
+            apart = current.is_valid and current.trace_id != conversation
             self._begin(
                 f"append {context}",
                 SpanKind.INTERNAL,
@@ -206,7 +214,7 @@ class Tracing:
                 parent=served,
                 trace_id=conversation,
                 span_id=append_id(context, command_id),
-                linked=(current,) if current.is_valid and not joins else (),
+                linked=(current,) if apart else (),
                 started=started,
             ).end()
 

@@ -102,7 +102,8 @@ def serving(
 
     Args:
         name: of the span, e.g. the route or the rpc.
-        headers: may hold a `traceparent`, which is joined.
+        headers: may hold a `traceparent`, which is joined, and a command's id, under which what is
+            stored of it is found again.
         correlation_id: the conversation the caller names; its trace is joined, and one in the
             headers only linked to.
         attributes: names of parts of the system, and counts.
@@ -112,7 +113,13 @@ def serving(
     """
     if _tracing is None:
         return _NOTHING
-    return _tracing.serving(name, headers.get(TRACEPARENT), correlation_id, attributes or {})
+    return _tracing.serving(
+        name,
+        headers.get(TRACEPARENT),
+        correlation_id,
+        attributes or {},
+        headers.get("annals-command-id"),
+    )
 
 
 def carried() -> dict[str, str]:
