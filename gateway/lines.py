@@ -121,7 +121,7 @@ class Line:
         now = monotonic()
         if now < self._alone_until or now < self._slow_until.get(rpc.path, -inf):
             return False
-        return not bool(getattr(message, "min_position", ""))
+        return not getattr(message, "min_position", "")
 
     async def _by_itself(
         self,
@@ -159,7 +159,7 @@ class Line:
 
         def fits(waiting: _Waiting) -> bool:
             nonlocal room
-            room -= waiting.call.ByteSize()
+            room -= int(waiting.call.ByteSize())
             return room >= 0
 
         waiting = [one for one in self._queue if not one.answered.done()]
