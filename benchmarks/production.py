@@ -98,7 +98,7 @@ def questions(installation: Deployed, among: str, series: str = "h") -> Iterator
     asked: list[tuple[str, Any, float | None]] = [
         ("create a lead", lambda n: ("POST", "/v1/leads", lead(n)), 0.15),
         ("first page of the list of leads", lambda _: ("GET", "/v1/leads", None), 0.25),
-        ("first page of eight fields a lead", lambda _: ("GET", _SHOWN, None), None),
+        ("first page of eight fields a lead", lambda _: ("GET", _SHOWN, None), 0.25),
         ("one lead", lambda n: ("GET", f"/v1/leads/{known[n % len(known)]}", None), 0.30),
     ]
     for name, request, goal in asked:

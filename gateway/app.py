@@ -52,7 +52,7 @@ def create_app(
         ValueError: two routes cannot be told apart.
     """
     contracts = [Contract.load(context, proto) for context in addresses]
-    channels = Channels(addresses, credentials, patience=2 * timeout)
+    channels = Channels(addresses, credentials, patience=2 * timeout, accepted=max_body)
     services = {contract.context: contract.service for contract in contracts}
 
     @asynccontextmanager

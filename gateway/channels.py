@@ -58,6 +58,7 @@ class Channels:
         addresses: where each context's API listens.
         credentials: TLS; plain when None.
         patience: seconds of silence after which a service counts as down.
+        accepted: bytes that a service takes in one message.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Channels:
         addresses: Mapping[str, str],
         credentials: grpc.ChannelCredentials | None = None,
         patience: float = 20.0,
+        accepted: int = 1024 * 1024,
     ) -> None:
         self._addresses = addresses
         self._patience = patience
+        self._accepted = accepted
         self._credentials = credentials
         self._open: dict[str, Any] = {}
         self._lines: dict[tuple[str, bool], Line] = {}
@@ -92,7 +95,7 @@ class Channels:
         """
         line = self._lines.get((context, changes))
         if line is None:
-            line = Line(self.channel(context), lambda: self.waits(context))
+            line = Line(self.channel(context), lambda: self.waits(context), self._accepted)
             self._lines[context, changes] = line
         return line
 

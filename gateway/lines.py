@@ -20,7 +20,7 @@ import grpc.aio
 from google.rpc import status_pb2
 
 from shared.chassis.api.contract import Rpc
-from shared.chassis.api.together import CALL, MOST, SHARED, Answers, Call, Calls
+from shared.chassis.api.together import CALL, MOST, Answers, Call, Calls
 
 __all__ = ["CallRefused", "Line"]
 
@@ -34,6 +34,8 @@ _LATEST = 8
 """Calls of a method that its average goes back, about."""
 _SLOW_FOR = 5.0
 """Seconds that calls of a method travel alone when they took longer."""
+_BYTES = 65_536
+"""Of a message that is shared."""
 _ALONE_FOR = 60.0
 """Seconds until a service that takes no calls together, of an older release, is asked again."""
 
@@ -67,11 +69,13 @@ class Line:
     Args:
         channel: to the context's service.
         waits: whether a call should wait when the service cannot be reached just now.
+        accepted: bytes that the service takes in one message.
     """
 
-    def __init__(self, channel: Any, waits: Callable[[], bool]) -> None:
+    def __init__(self, channel: Any, waits: Callable[[], bool], accepted: int = _BYTES) -> None:
         self._channel = channel
         self._waits = waits
+        self._room = min(_BYTES, accepted)
         self._together = channel.unary_unary(
             CALL,
             request_serializer=Calls.SerializeToString,
@@ -108,7 +112,7 @@ class Line:
         if self._may_share(rpc, message):
             request = message.SerializeToString()
             call = Call(method=rpc.path, metadata=metadata, request=request)
-            if call.ByteSize() <= SHARED:
+            if call.ByteSize() <= self._room:
                 answered = asyncio.get_running_loop().create_future()
                 self._queue.append(_Waiting(call, timeout, answered))
                 self._plan()
@@ -155,7 +159,7 @@ class Line:
 
     def _leave(self) -> None:
         self._leaving = None
-        room = SHARED
+        room = self._room
 
         def fits(waiting: _Waiting) -> bool:
             nonlocal room

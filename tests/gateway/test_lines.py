@@ -86,7 +86,8 @@ def run(scene: Callable[[Line, Service], Awaitable[None]], **settings: float) ->
 
     async def played() -> None:
         service = Service()
-        await asyncio.wait_for(scene(Line(service, lambda: True), service), PATIENCE)
+        line = Line(service, lambda: True, lines._BYTES)
+        await asyncio.wait_for(scene(line, service), PATIENCE)
 
     with pytest.MonkeyPatch.context() as patched:
         for name, value in settings.items():
@@ -279,7 +280,7 @@ def test_large_requests_travel_alone_and_shared_messages_stay_small() -> None:
         assert await answers([ask(line, lead) for lead in many]) == many
         assert max(map(len, service.messages)) <= MOST
 
-    run(scene, SHARED=230)
+    run(scene, _BYTES=230)
 
 
 def test_messages_are_calls_as_the_contract_has_them() -> None:

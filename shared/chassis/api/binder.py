@@ -28,7 +28,7 @@ from shared.chassis.api.log import log_handler
 from shared.chassis.api.reach import reach_of
 from shared.chassis.api.rights import Rights, RoleRights, StoredRights
 from shared.chassis.api.together import SERVICE as TOGETHER
-from shared.chassis.api.together import SHARED, Bound, together_handler
+from shared.chassis.api.together import Bound, together_handler
 from shared.chassis.database import OUTAGE, is_overdue
 from shared.chassis.logs import about, describe
 from shared.chassis.service import Method, OpenService
@@ -112,7 +112,7 @@ class ApiServer:
             ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
             maximum_concurrent_rpcs=threads * 64,
             options=[
-                ("grpc.max_receive_message_length", limits.message + SHARED),
+                ("grpc.max_receive_message_length", limits.message),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_connection_age_ms", round(age * 1000)),

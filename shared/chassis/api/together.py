@@ -21,7 +21,6 @@ __all__ = [
     "CALL",
     "MOST",
     "SERVICE",
-    "SHARED",
     "Answers",
     "Bound",
     "Call",
@@ -33,8 +32,6 @@ SERVICE = "annals.calls.v1.Together"
 CALL = f"/{SERVICE}/Call"
 MOST = 100
 """Calls in one message."""
-SHARED = 65_536
-"""Bytes that a message of several calls may always have."""
 
 _messages = load_file(PROTO / "annals" / "calls" / "v1" / "calls.binpb").message_types_by_name
 Call: Any = message_factory.GetMessageClass(_messages["Call"])
