@@ -31,7 +31,7 @@ run: install     ## play in the demonstration company and serve page and API
 	@$(BIN)/annals demo
 
 test: install    ## every test that this machine can run, three files at a time
-	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 check: lint unit ## lint, types, import contracts and unit tests, in under a minute
 

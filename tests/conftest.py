@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -17,6 +18,15 @@ settings.register_profile("thorough", deadline=None, phases=_PHASES)
 settings.register_profile("quick", max_examples=20, deadline=None, phases=_PHASES)
 settings.register_profile("repeatable", settings.get_profile("thorough"), derandomize=True)
 settings.load_profile(os.environ.get("ANNALS_TEST_EXAMPLES", "thorough"))
+
+
+_LONGEST = ("production", "chaos", "demo", "worker", "docs", "deploy", "annals", "telemetry")
+"""Folders whose tests take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest, so that nobody waits for the last of them."""
+    items.sort(key=lambda item: Path(item.path).parent.name not in _LONGEST)
 
 
 @pytest.fixture(scope="session")
